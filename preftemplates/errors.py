@@ -201,7 +201,7 @@ def spell_out(name: str) -> str:
 def find_nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the name that was probably meant, if one is near.
 
-    Two letters in the wrong order, among the first 64, are a smaller mistake than a letter more.
+    Two swapped characters, among the first 64, are a smaller mistake than an added one.
 
     >>> find_nearest("chatlm", ["chatglm4", "chatml"])
     'chatml'

@@ -49,7 +49,7 @@ from preftemplates.data.copies import CopyFinder
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.media import CSVCheck, check_fits_json, find_first_parts
-from preftemplates.data.reading import find_file_kind, open_rows
+from preftemplates.data.reading import find_file_kind, make_ending_error, open_rows
 from preftemplates.data.writing import open_writer, write_pieces, write_text
 from preftemplates.errors import DefinitionError, FileError
 from preftemplates.templates.library import get_template
@@ -137,7 +137,7 @@ def command(
     loaded = loaded.adapted(parts=find_first_parts(loaded, sample_format, rows))
     schema, check = (
         _build_schema_and_check(loaded, sample_format, json_messages)
-        if out.suffix == ".parquet"
+        if find_file_kind(out) == ".parquet"
         else (None, CSVCheck() if find_file_kind(out) == ".csv" else check_fits_json)
     )
     named_style = loaded.style if names_style else None
@@ -192,7 +192,9 @@ def _make_copy_finder(test: str | None, template: Template, format: Format, grou
 
 
 def check_paths(source: str, out: Path, report: Path | None, config: Path | None) -> None:
-    """Raise an error rather than write over the input, or to one path twice."""
+    """Raise an error for an output of an unknown kind, and rather than write over the input, or to one path twice."""
+    if find_file_kind(out) is None:
+        raise make_ending_error(out)
     roles = {Path(source).resolve(): "the input"}
     for path, role in ((out, "the output"), (report, "the report"), (config, "the configuration")):
         if path is None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from itertools import islice
-from pathlib import Path
 from shlex import quote
 from typing import Annotated, Any
 
@@ -23,7 +22,7 @@ from preftemplates.cli.terminal import SafeConsole, print_json
 from preftemplates.core.messages import Message
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.detect import DetectedRow, TemplateCandidate, detect_templates, find_near_misses
-from preftemplates.data.reading import find_file_kind, open_rows
+from preftemplates.data.reading import open_rows
 from preftemplates.errors import Code, RowError, preview
 from preftemplates.templates.library import TEMPLATES
 
@@ -46,14 +45,14 @@ def command(
     Look at the rows that it shows before you choose one. Exit code 1 if no template fits.
     """
     choice = DatasetChoice(split, name, data_dir, revision)
-    records = [*islice(open_rows(source, **choice._asdict()), rows)]
+    opened = open_rows(source, **choice._asdict())
+    records = [*islice(opened, rows)]
     first_rows = [record.cells for record in records]
     if isinstance(first_rows[0], RowError) and all(isinstance(row, RowError) for row in first_rows):
         raise first_rows[0].located(row=records[0].row, line=records[0].line, file=source)
     names, problems = TEMPLATES.load_names()
     print_problems(problems)
-    are_texts = find_file_kind(Path(source)) == ".csv"
-    candidates = detect_templates(first_rows, names, are_texts=are_texts)
+    candidates = detect_templates(first_rows, names, are_texts=opened.are_texts)
     if as_json:
         print_json([candidate.as_json() for candidate in candidates], indent=1)
     elif candidates:
@@ -66,7 +65,7 @@ def command(
         best = candidates[0]
         _print_next(f"preftemplates check {quote(source)} -t {best.template.name} -f {best.format}", console)
     else:
-        missed = find_near_misses(first_rows, names, are_texts=are_texts)
+        missed = find_near_misses(first_rows, names, are_texts=opened.are_texts)
         _print_near_misses(source, first_rows, missed, SafeConsole(stderr=True))
     if not candidates:
         raise typer.Exit(1)

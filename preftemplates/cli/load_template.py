@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
@@ -15,7 +16,7 @@ from preftemplates.styles.hub import explain_hub_error, is_hub_name
 from preftemplates.styles.resolve import find_style
 from preftemplates.styles.style import Style
 from preftemplates.styles.style_names import shorten_path
-from preftemplates.styles.tokenizer_files import read_tokenizer_files
+from preftemplates.styles.tokenizer_files import lacks_tokenizer, read_tokenizer_files
 from preftemplates.templates.library import get_template
 from preftemplates.tokens.json_tokenizer import JsonTokenizer
 
@@ -96,12 +97,21 @@ def read_tokenizer(folder: str) -> Any:
     is_folder = os.path.isdir(folder)
     if not is_folder and not is_hub_name(folder):
         raise FileError(f"there is no directory {folder}; a model on the hub is named OWNER/NAME")
+    missing = FileError(f"{folder} has no tokenizer: there is no tokenizer.json, *.model or vocab.* in it")
+    has_none = is_folder and lacks_tokenizer(Path(folder))
+    if has_none and not os.path.isfile(os.path.join(folder, "tokenizer_config.json")):  # ByT5's has no other file
+        raise missing
     has_json = os.path.isfile(os.path.join(folder, "tokenizer.json"))
     if has_json and find_spec("transformers") is None and find_spec("tokenizers") is not None:
         return JsonTokenizer.from_files(read_tokenizer_files(folder))
     transformers = import_extra("transformers", f"{folder} is a tokenizer's folder")
     try:
-        return transformers.AutoTokenizer.from_pretrained(folder)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     except Exception as error:
+        if has_none:
+            raise missing from error
         reason = one_line(str(error), 200) if is_folder else explain_hub_error(error)
         raise FileError(f"{folder} cannot be loaded as a tokenizer: {reason}") from error
+    if has_none and len(tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys()) <= 1:
+        raise missing  # it was made from the configuration, and has only special tokens and perhaps a space's mark
+    return tokenizer

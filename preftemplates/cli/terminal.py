@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from rich.padding import Padding
 from rich.panel import Panel
 from rich.segment import Segment
 from rich.text import Text
+
+from preftemplates.errors import preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,8 +104,26 @@ class SafeConsole(Console):
 
 
 def print_json(value: Any, indent: int) -> None:
-    """Print JSON in which every character is the one it was, and a terminal acts on none."""
-    print_json_text([json.dumps(value, ensure_ascii=False, indent=indent)])
+    """Print JSON in which every character is the one it was, and a terminal acts on none.
+
+    NaN and infinity, which JSON does not have, are null. A value of a table that JSON does not have, such as a date or
+    bytes, is its text.
+    """
+    finite = _replace_non_finite(value)
+    print_json_text([json.dumps(finite, ensure_ascii=False, indent=indent, allow_nan=False, default=_spell_value)])
+
+
+def _spell_value(value: object) -> str:
+    return preview(value) if isinstance(value, bytes) else str(value)
+
+
+def _replace_non_finite(value: Any) -> Any:
+    """Return the same with None for each float that JSON does not have."""
+    if isinstance(value, dict):
+        return {_replace_non_finite(key): _replace_non_finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replace_non_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_json_text(pieces: Iterable[str]) -> None:

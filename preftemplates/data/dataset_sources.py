@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from preftemplates.errors import FileError, did_you_mean, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 DEFAULT_SPLIT = "train"
 
@@ -71,15 +72,17 @@ def _without_decoding(feature: Any) -> Any:
     return feature if inner is None else replace(feature, feature=_without_decoding(inner))
 
 
-def load_directory(path: Path, choice: DatasetChoice, datasets: Any) -> Any:
-    """Load the dataset in a directory.
+def is_saved_dataset(path: Path) -> bool:
+    """Return whether `datasets` saved a dataset, or one of its splits, in a directory."""
+    return any((path / name).exists() for name in ("dataset_dict.json", "state.json"))
+
+
+def load_saved_dataset(path: Path, choice: DatasetChoice, datasets: Any) -> Any:
+    """Load the dataset that `datasets` saved in a directory.
 
     Raises:
         FileError: it cannot be loaded, or has no such split; the message names the splits that it has.
     """
-    if not any((path / name).exists() for name in ("dataset_dict.json", "state.json")):
-        _check_one_kind(path / (choice.data_dir or ""))
-        return _load(str(path), choice, datasets, "cannot be loaded as a dataset")
     if choice.options:
         raise FileError(f"{path} is a saved dataset, which has splits, but no configurations, folders or revisions")
     try:
@@ -89,7 +92,7 @@ def load_directory(path: Path, choice: DatasetChoice, datasets: Any) -> Any:
     if isinstance(dataset, dict):
         split = choice.split or DEFAULT_SPLIT
         if split not in dataset:
-            raise _make_split_error(str(path), split, list(dataset))
+            raise make_split_error(str(path), split, list(dataset))
         return dataset[split]
     own = None if dataset.split is None else str(dataset.split)
     if choice.split not in (None, own):
@@ -98,72 +101,92 @@ def load_directory(path: Path, choice: DatasetChoice, datasets: Any) -> Any:
     return dataset
 
 
-_KINDS = {
-    ".jsonl": "JSON", ".ndjson": "JSON", ".json": "JSON", ".csv": "CSV", ".tsv": "CSV", ".parquet": "Parquet",
-    ".arrow": "Arrow",
-}  # fmt: skip
-"""The kinds of row files by ending. If a folder has several kinds, `datasets` reads only one."""
-
-
-def _check_one_kind(path: Path) -> None:
-    """Raise an error for a folder with several kinds of files, since `datasets` would silently ignore some.
+def load_folder(path: Path, choice: DatasetChoice, datasets: Any, options: Mapping[str, Any]) -> Any:
+    """Load the files of a folder with `datasets`.
 
     Raises:
-        FileError: there are several kinds; the message names a file of each.
+        FileError: they cannot be loaded, or there is no such split; the message names the splits that there are.
     """
-    first: dict[str, str] = {}
-    with suppress(OSError, ValueError):
-        if "data_files:" in (path / "README.md").read_text(encoding="utf-8"):  # it declares which files are read
-            return
-    for file in sorted(path.rglob("*")):
-        kind = _KINDS.get(Path(file.stem).suffix if file.suffix == ".gz" else file.suffix)
-        is_hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        about = is_hidden or file.name.startswith(("dataset_info", "config", "README", "metadata"))
-        if kind is not None and not about and file.is_file():
-            first.setdefault(kind, str(file.relative_to(path)))
-    if len(first) > 1:
-        names = ", ".join(f"{name} is {kind}" for kind, name in first.items())
-        raise FileError(
-            f"{path} holds files of several kinds, of which datasets would read only one: {names};"
-            " read each file alone"
-        )
+    with translate_errors(str(path), choice, "cannot be loaded as a dataset"), _quiet(datasets):
+        split = choice.split or DEFAULT_SPLIT
+        return datasets.load_dataset(str(path.resolve()), split=split, **choice.options, **options)
 
 
-def load_hub_dataset(name: str, choice: DatasetChoice, datasets: Any) -> Any:
+def load_hub_dataset(
+    name: str, choice: DatasetChoice, datasets: Any, find_options: Callable[[Any], Mapping[str, Any]]
+) -> Any:
     """Return a dataset on the hub for streaming.
+
+    Args:
+        name: the dataset's name.
+        choice: the part to read.
+        datasets: the package.
+        find_options: returns options to change in the configuration of the builder.
 
     Raises:
         FileError: the dataset, the split or the configuration does not exist.
     """
     failure = "is neither a file here nor a dataset on the hub"
-    return _load(name, choice, datasets, failure, streaming=True)
+    with translate_errors(name, choice, failure), _quiet(datasets):
+        builder = datasets.load_dataset_builder(name, **choice.options)
+        for option, value in find_options(builder.config).items():
+            setattr(builder.config, option, value)
+        return builder.as_streaming_dataset(split=choice.split or DEFAULT_SPLIT)
 
 
-def _load(name: str, choice: DatasetChoice, datasets: Any, failure: str, **options: Any) -> Any:
-    split = choice.split or DEFAULT_SPLIT
+@contextmanager
+def translate_errors(name: str, choice: DatasetChoice, failure: str) -> Iterator[None]:
+    """Turn the errors of `datasets` while it finds or loads a dataset into this library's.
+
+    Args:
+        name: the name of the dataset, for messages.
+        choice: the part that is read.
+        failure: what is wrong if the error is unknown, as words after the name.
+
+    Raises:
+        FileError: something in the block failed.
+    """
     try:
-        with _quiet_unless_watched(datasets):
-            return datasets.load_dataset(name, split=split, **choice.options, **options)
+        yield
+    except FileError:
+        raise
     except ConnectionError as error:  # also what datasets raises if it may not ask the hub
         start = f"{name}:" if Path(name).exists() else f"there is no file {name}, and"
         raise FileError(f"{start} the hub cannot be reached: {describe_foreign_error(error)}") from error
     except Exception as error:
-        raise _find_choice_error(name, split, choice, str(error)) or FileError(
+        if type(error).__name__ in ("EmptyDatasetError", "DataFilesNotFoundError"):
+            folder = Path(name, choice.data_dir) if choice.data_dir else name
+            raise FileError(f"{folder} has no files of rows, expected {_ROW_ENDINGS} files") from error
+        raise _find_choice_error(name, choice, str(error)) or FileError(
             f"{name} {failure}: {describe_foreign_error(error)}"
         ) from error
 
 
+_ROW_ENDINGS = ".jsonl, .ndjson, .json, .csv, .tsv, .parquet or .arrow"
+"""The endings of the files of rows that `datasets` looks for."""
+
+
 @contextmanager
-def _quiet_unless_watched(datasets: Any) -> Iterator[None]:
-    """Disable the progress bars of `datasets` if nobody sees them, as they would fill a log."""
-    if sys.stderr.isatty() or datasets.are_progress_bars_disabled():
-        yield
-        return
-    datasets.disable_progress_bars()
+def _quiet(datasets: Any) -> Iterator[None]:
+    """Keep `datasets` from printing errors that it raises too, and progress bars that nobody sees."""
+    handlers = logging.getLogger("datasets").handlers
+    hides_bars = not sys.stderr.isatty() and not datasets.are_progress_bars_disabled()
+    for handler in handlers:
+        handler.addFilter(_is_not_raised)
+    if hides_bars:
+        datasets.disable_progress_bars()
     try:
         yield
     finally:
-        datasets.enable_progress_bars()
+        for handler in handlers:
+            handler.removeFilter(_is_not_raised)
+        if hides_bars:
+            datasets.enable_progress_bars()
+
+
+def _is_not_raised(record: logging.LogRecord) -> bool:
+    """Return whether a log record is something else than an error about a file, which a builder raises too."""
+    return record.levelno != logging.ERROR or not record.name.startswith("datasets.packaged_modules.")
 
 
 _SPLITS = re.compile(r"(?:Bad|Unknown) split\b.*?\[(.*?)\]", re.DOTALL)
@@ -171,10 +194,10 @@ _MISSING_NAME = re.compile(r"Config name is missing\..*?\[(.*?)\]", re.DOTALL)
 _UNKNOWN_NAME = re.compile(r"BuilderConfig .* not found\. Available: \[(.*?)\]", re.DOTALL)
 
 
-def _find_choice_error(name: str, split: str, choice: DatasetChoice, message: str) -> FileError | None:
+def _find_choice_error(name: str, choice: DatasetChoice, message: str) -> FileError | None:
     """Return the error for a split or configuration that does not exist; None if the fault is another one."""
     if match := _SPLITS.search(message):
-        return _make_split_error(name, split, _read_names(match[1]))
+        return make_split_error(name, choice.split or DEFAULT_SPLIT, _read_names(match[1]))
     if match := _MISSING_NAME.search(message):
         return FileError(f"{name} has several configurations; choose one of {', '.join(_read_names(match[1]))}")
     if match := _UNKNOWN_NAME.search(message):
@@ -188,7 +211,8 @@ def _read_names(listed: str) -> list[str]:
     return [name.strip(" '\"") for name in listed.split(",")]
 
 
-def _make_split_error(name: str, split: str, splits: Iterable[str]) -> FileError:
+def make_split_error(name: str, split: str, splits: Iterable[str]) -> FileError:
+    """Return the error for a split that a dataset does not have."""
     return FileError(f"{name} has no split {preview(split)}. It has {', '.join(splits)}")
 
 

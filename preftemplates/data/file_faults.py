@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from shlex import quote
 from typing import IO, TYPE_CHECKING, Any
@@ -84,6 +85,39 @@ def peek(stream: IO[bytes]) -> bytes:
     head = stream.read(_LOOKED_AT)
     stream.seek(0)
     return head
+
+
+_NAME = r'"?[A-Za-z_][\w .-]*"?'
+_CSV_HEADER = re.compile(rf"\s*{_NAME}(?:[,;\t]{_NAME})+\s*")
+_JSON_OBJECT = re.compile(r'\s*(\[\s*)?\{\s*"(?:[^"\\]|\\.)*"\s*:')
+
+
+def looks_like_csv(head: bytes) -> bool:
+    r"""Return whether the first line is a list of names as in a CSV, and the second is not an object or a list.
+
+    >>> looks_like_csv(b"prompt,chosen,rejected\nMint?,Yes.,No.\n"), looks_like_csv(b'{"prompt": "Mint?"}\n')
+    (True, False)
+    """
+    first, _, others = head.decode("utf-8-sig", "replace").lstrip().partition("\n")
+    return bool(_CSV_HEADER.fullmatch(first)) and others.lstrip()[:1] not in ("", "{", "[")
+
+
+def check_is_not_json(head: bytes, name: str) -> None:
+    """Raise an error for a .csv file that begins with a JSON object, or with a list of them.
+
+    Args:
+        head: the beginning of a file.
+        name: the file's name.
+
+    Raises:
+        FileError: the message says how the name should end.
+    """
+    found = _JSON_OBJECT.match(head.decode("utf-8-sig", "replace"))
+    if found is not None:
+        ending = ".json" if found[1] else ".jsonl"
+        raise FileError(
+            f"{name} is JSON, expected a header with the names of columns; its name should end in {ending}"
+        )
 
 
 def check_first_line(text: str, following: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -18,25 +19,31 @@ from preftemplates.data.dataset_sources import (
     DatasetChoice,
     count_rows,
     describe_foreign_error,
+    is_saved_dataset,
     keep_media,
-    load_directory,
+    load_folder,
     load_hub_dataset,
+    load_saved_dataset,
 )
 from preftemplates.data.file_faults import (
     check_encoding,
+    check_is_not_json,
     describe_object,
+    looks_like_csv,
     name_file,
     peek,
     spell_ending_hint,
 )
+from preftemplates.data.folders import find_csv_options, plan_folder
 from preftemplates.data.json_lines import ObjectDecoder, make_json_error, read_json_lines
 from preftemplates.data.table_rows import SLICE_ROWS, list_rows
 from preftemplates.errors import Code, FileError, RowError, did_you_mean, one_line, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+_PACKED_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv")
+_ENDINGS = (*_PACKED_ENDINGS, ".parquet")
 _MAGIC = {b"\x1f\x8b": "gzip; its name should end in .gz", b"PAR1": "Parquet; its name should end in .parquet"}
 
 
@@ -72,11 +79,13 @@ class RowSource:
         name: the name of the source, for messages.
         records: the rows, which can be read once.
         fraction: how much of the source was read so far, from 0 to 1; None if that is unknown.
+        are_texts: whether all values are texts, as in a CSV, except for those that `cell_parsers` parse.
     """
 
     name: str
     records: Iterator[Record]
     fraction: Callable[[], float | None]
+    are_texts: bool = field(default=False, kw_only=True)
 
     def __iter__(self) -> Iterator[Record]:
         """Yield the rows; raise an error if there are none, and reject a row with too many columns."""
@@ -117,11 +126,18 @@ def open_rows(
     path, choice = Path(source), DatasetChoice(split, name, data_dir, revision)
     if _is_directory(path):
         datasets = import_extra("datasets", f"{path} is a directory")
-        return _make_dataset_source(str(path), load_directory(path, choice, datasets), split)
+        if is_saved_dataset(path):
+            return _make_dataset_source(str(path), load_saved_dataset(path, choice, datasets), split)
+        plan = plan_folder(path, choice, datasets)
+        if plan.files:
+            return _open_files(str(path), plan.files, cell_parsers or {})
+        return _make_dataset_source(str(path), load_folder(path, choice, datasets, plan.options), split)
     kind = find_file_kind(path)
     if kind is None and not path.exists() and not _LIKE_A_FILE.fullmatch(path.suffix):
         datasets = import_extra("datasets", f"{source} is not a file here, so it is read as a dataset on the hub")
-        return _make_dataset_source(str(source), load_hub_dataset(str(source), choice, datasets), split)
+        return _make_dataset_source(
+            str(source), load_hub_dataset(str(source), choice, datasets, find_csv_options), split
+        )
     _check_readable(path, kind)
     if split or choice.options:
         raise FileError(f"{path} is a file; only a dataset has splits, configurations, folders and revisions")
@@ -130,8 +146,12 @@ def open_rows(
     raw = path.open("rb")
     size = max(1, path.stat().st_size)
     stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+    head = b""
     try:
-        check_encoding(peek(stream), str(path))
+        head = peek(stream)
+        check_encoding(head, str(path))
+        if kind == ".csv":
+            check_is_not_json(head, str(path))
     except FileError:
         raw.close()
         raise
@@ -140,11 +160,52 @@ def open_rows(
     records: Iterator[Record]
     if kind == ".csv":
         records = (Record(*row) for row in read_csv(stream, cell_parsers or {}))
+    elif kind == ".json":
+        records = _read_json_list(stream)
     else:
-        records = _read_json_list(stream) if kind == ".json" else (Record(*row) for row in read_json_lines(stream))
-    return RowSource(
-        str(path), _close_after(raw, records, str(path)), lambda: 1.0 if raw.closed else raw.tell() / size
-    )
+        records = (Record(*row) for row in read_json_lines(stream))
+        records = _refuse_csv(records) if looks_like_csv(head) else records
+    closing = _close_after(raw, records, str(path))
+    return RowSource(str(path), closing, lambda: 1.0 if raw.closed else raw.tell() / size, are_texts=kind == ".csv")
+
+
+def _open_files(name: str, files: Sequence[Path], parsers: CellParsers) -> RowSource:
+    """Open the files of a folder, all CSV or all JSON lines, to be read one after the other."""
+    if len(files) == 1:
+        return open_rows(files[0], cell_parsers=parsers)
+    sequence = _FileSequence(files, parsers)
+    are_texts = all(find_file_kind(file) == ".csv" for file in files)
+    return RowSource(name, sequence.read(), sequence.find_fraction, are_texts=are_texts)
+
+
+class _FileSequence:
+    """Several files of rows, of which one is open at a time."""
+
+    def __init__(self, files: Sequence[Path], parsers: CellParsers) -> None:
+        self._files = [(file, file.stat().st_size) for file in files]
+        self._parsers = parsers
+        self._done = 0
+        self._open: tuple[RowSource, int] | None = None
+
+    def read(self) -> Iterator[Record]:
+        """Yield the rows of all files, numbered from 0; only errors about lines know their file and line."""
+        row = 0
+        for file, size in self._files:
+            source = open_rows(file, cell_parsers=self._parsers)
+            self._open = source, size
+            for record in source.records:
+                cells = record.cells
+                if isinstance(cells, RowError):
+                    cells = cells.located(file=str(file), line=record.line)
+                yield Record(row, None, cells)  # a line alone would not tell in which file it is
+                row += 1
+            self._open, self._done = None, self._done + size
+
+    def find_fraction(self) -> float:
+        """Return the share of the bytes that was read."""
+        source, size = self._open or (None, 0)
+        within = 0.0 if source is None else (source.fraction() or 0.0) * size
+        return (self._done + within) / max(1, sum(size for _, size in self._files))
 
 
 def _is_directory(path: Path) -> bool:
@@ -166,14 +227,18 @@ def _is_directory(path: Path) -> bool:
 
 
 def find_file_kind(path: Path) -> str | None:
-    """Return the ending that tells the kind of a file, without .gz; None if it is unknown."""
-    ending = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    return ending.lower() if ending.lower() in _ENDINGS else None
+    """Return the ending that tells the kind of a file, without .gz; None if it is unknown, or Parquet with .gz."""
+    is_packed = path.suffix == ".gz"
+    ending = (Path(path.stem).suffix if is_packed else path.suffix).lower()
+    return ending if ending in (_PACKED_ENDINGS if is_packed else _ENDINGS) else None
 
 
 def make_ending_error(path: Path) -> FileError:
     """Return the error for a file whose name does not tell its kind."""
-    endings = f"{', '.join(_ENDINGS)}, or one of these with .gz"
+    if path.name.lower().endswith(".parquet.gz"):
+        return FileError(f"{path}: Parquet is compressed inside, without .gz; name it .parquet")
+    *others, last = _PACKED_ENDINGS
+    endings = f"{', '.join(others)} or {last}, each also with .gz, or .parquet"
     return FileError(f"{path}: unknown file name ending, expected {endings}{spell_ending_hint(path)}")
 
 
@@ -209,6 +274,19 @@ def _close_after(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterat
             raise FileError(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error
         except FileError as error:
             raise name_file(error, name) from error.__cause__
+
+
+_RECOGNISED_BY = 1_000
+"""How many lines of a file that begins like a CSV are read before it is taken for one."""
+
+
+def _refuse_csv(records: Iterator[Record]) -> Iterator[Record]:
+    """Yield the rows of a file that begins like a CSV; raise an error if no line at its start is JSON."""
+    first = list(islice(records, _RECOGNISED_BY))
+    if len(first) > 1 and all(isinstance(one.cells, RowError) and one.cells.code is Code.BAD_JSON for one in first):
+        raise FileError("the file is a CSV, expected one JSON object per line; its name should end in .csv")
+    yield from first
+    yield from records
 
 
 def _read_json_list(stream: IO[bytes]) -> Iterator[Record]:
@@ -251,7 +329,7 @@ def _open_parquet(path: Path) -> RowSource:
     try:
         file = parquet.ParquetFile(path)
     except Exception as error:
-        raise FileError(f"{path} is not Parquet: {preview(str(error))}") from error
+        raise FileError(f"{path} is not Parquet: {one_line(str(error), 200)}") from error
     names = file.schema_arrow.names
     if (repeated := find_repeated(names)) is not None:
         raise FileError(f"{path} has two columns named {preview(repeated)}; rename one")

@@ -106,6 +106,18 @@ class TokenizerFiles:
         return Style.from_chat_template(source, **tokens)
 
 
+_VOCABULARY_FILES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "tekken.json")
+"""Patterns of files, one of which a tokenizer needs."""
+
+
+def lacks_tokenizer(folder: Path) -> bool:
+    """Return whether a folder has no file from which a tokenizer can be loaded.
+
+    From a model's configuration alone, transformers may make a tokenizer that knows no words.
+    """
+    return not any(path for pattern in _VOCABULARY_FILES for path in folder.glob(pattern))
+
+
 def read_tokenizer_files(path: str | Path) -> TokenizerFiles:
     """Read a tokenizer's folder, or one of its files.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from preftemplates.core.message_values import Reading
@@ -45,6 +46,10 @@ class Extracted:
     reading: Reading = field(default_factory=Reading)
     ties: int = 0
     sources: tuple[Sample[Messages], ...] = ()
+
+    def with_sources(self) -> Iterator[tuple[Sample[Messages], Sample[Messages] | None]]:
+        """Return each sample with the declared sample that it is derived from; None if it is declared itself."""
+        return zip_longest(self.samples, self.sources)
 
     def only(self) -> Sample[Messages]:
         """Return the only sample.

@@ -359,11 +359,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             formatter = self._formatter(format)
             extracted = self._extract(row, format, traced=traced)
             others = len(extracted.samples) - 1
-            sources = extracted.sources or (None,) * len(extracted.samples)
-            samples = [
-                formatter.format(sample, others, source)
-                for sample, source in zip(extracted.samples, sources, strict=True)
-            ]
+            samples = [formatter.format(sample, others, source) for sample, source in extracted.with_sources()]
             return FormattedRow(samples, extracted.lost, extracted.reading, ties=extracted.ties)
         except (RowError, StyleError) as error:
             raise self._name_error(error, format) from error.__cause__

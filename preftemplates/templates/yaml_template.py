@@ -48,6 +48,8 @@ def read_template(path: str | Path, base: type[T]) -> T:
     """
     document = read_yaml(path)
     data = document.data
+    if data is None:
+        raise FileError("the file is empty; declare a name, a row and a dataset type", file=document.path)
     if not isinstance(data, Mapping):
         raise FileError(f"expected the keys of a template, got {preview(data)}", file=document.path)
     for key in data:

@@ -26,6 +26,10 @@ from preftemplates.styles.lint.findings import FindingCode, StyleFinding
         (["convert", "{rows}", "-t", "PKUSafeRLHF", "-o", "{rows}"], "is the input"),
         (["convert", "{rows}", "-t", "PKUSafeRLHF", "-o", "no/o.jsonl"], "there is no directory no"),
         (["convert", "{rows}", "-t", "PKUSafeRLHF", "-o", "o.xlsx"], "unknown file name ending"),
+        (
+            ["convert", "{rows}", "-t", "PKUSafeRLHF", "-o", "o.parquet.gz"],
+            "Parquet is compressed inside, without .gz",
+        ),
         (["convert", "{rows}.gz", "-t", "PKUSafeRLHF", "-o", "o.jsonl"], "does not exist"),
         (["convert", "empty.jsonl", "-t", "PKUSafeRLHF", "-o", "o.jsonl"], "is empty"),
         (["convert", "{rows}", "-t", "missing.py", "-o", "o.jsonl"], "missing.py cannot be read"),

@@ -186,6 +186,21 @@ def test_a_split_of_a_file_is_refused(tmp_path, rows):
     assert "is a file; only a dataset has splits, configurations, folders and revisions" in done.stderr
 
 
+def test_a_folder_of_files_gives_what_its_files_give(tmp_path):
+    pytest.importorskip("datasets")
+    (tmp_path / "in").mkdir()
+    header = "prompt,response_0,response_1,better_response_id\n"
+    (tmp_path / "in" / "a.csv").write_text(f"{header}Which word?,NA,null,1\n")
+    (tmp_path / "in" / "b.csv").write_text(f"{header}How many?,1,2.50,0\nHow?,a,b,first\n")
+    run("convert", tmp_path / "in", "-t", "PKUSafeRLHF", "-d", "text", "-o", tmp_path / "o.jsonl")
+    pairs = [record.cells for record in open_rows(tmp_path / "o.jsonl")]
+    assert [(pair["chosen"], pair["rejected"]) for pair in pairs] == [("null", "NA"), ("1", "2.50")]
+    done = run(
+        "convert", ".", "-t", "PKUSafeRLHF", "-o", "../o.parquet", "--on-error", "raise", cwd=tmp_path / "in", code=2
+    )
+    assert "error: row 2, column 'better_response_id': expected 0 or 1, got 'first'" in done.stderr
+
+
 def test_gz_in_and_out(tmp_path, rows):
     packed = tmp_path / "rows.jsonl.gz"
     packed.write_bytes(gzip.compress(rows.read_bytes()))

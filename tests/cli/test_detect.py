@@ -50,6 +50,16 @@ def test_the_command_reads_the_cells_of_a_csv_and_ends_with_the_next_command(tmp
     assert "1 row = 1 formatted" in run(*shlex.split(command)).stdout
 
 
+def test_the_command_reads_the_cells_of_a_folder_of_csv_files(tmp_path):
+    pytest.importorskip("datasets")
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("prompt,response_0,response_1,better_response_id\nMint?,1,NA,0\n")
+    out = run("detect", tmp_path).stdout
+    assert out.startswith("PKUSafeRLHF  preference")
+    assert "2 of 2 rows fit" in out
+    assert "assistant: 'NA'" in out
+
+
 def test_a_miss_names_the_template_that_rejects_every_row_and_how_to_look(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({**PKU, "better_response_id": 2}) + "\n")

@@ -1,9 +1,13 @@
 """`preftemplates show`: a row in every format, with nothing that a terminal would act on."""
 
 import json
+import math
 import sys
+from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from command_support import GOOD_ROW
 from support import HOMEWORK, run
 
@@ -118,6 +122,26 @@ def test_show_as_json_has_results_texts_and_spans(tmp_path):
     assert shown["formats"]["preference"]["samples"][0]["skipped"] == "equal"
     shown = json.loads(run("show", HOMEWORK, "-f", "preference", "--row", path, "--json").stdout)
     assert "texts" not in shown["formats"]["preference"]["samples"][0]
+
+
+def test_show_as_json_is_json_for_every_value_of_a_row(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({**GOOD_ROW, "score": math.nan, "scores": [math.inf, 1.5]}))
+    shown = read_strictly(run("show", "PKUSafeRLHF", "--row", path, "--json").stdout)
+    assert (shown["row"]["score"], shown["row"]["scores"]) == (None, [None, 1.5])
+    table = tmp_path / "rows.parquet"
+    pq.write_table(pa.Table.from_pylist([{**GOOD_ROW, "day": date(2024, 5, 1), "raw": b"ab"}]), table)
+    shown = read_strictly(run("show", "PKUSafeRLHF", "--row", table, "--json").stdout)
+    assert (shown["row"]["day"], shown["row"]["raw"]) == ("2024-05-01", "b'ab'")
+
+
+def read_strictly(text):
+    """Parse JSON; NaN and infinity, which Python reads, are an error."""
+
+    def refuse(constant):
+        raise ValueError(constant)
+
+    return json.loads(text, parse_constant=refuse)
 
 
 def test_a_legend_of_colours_needs_colours():

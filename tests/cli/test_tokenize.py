@@ -240,6 +240,7 @@ def test_a_csv_is_refused_in_one_line(tmp_path, rows, folder):
 def test_an_unknown_ending_and_a_missing_folder_for_the_output_are_refused(tmp_path, rows, folder):
     arguments = (rows, "-t", "PKUSafeRLHF", "--tokenizer", folder, "-o")
     assert "o.txt" in refuse(*arguments, tmp_path / "o.txt")
+    assert "Parquet is compressed inside" in refuse(*arguments, tmp_path / "o.parquet.gz")
     assert "nowhere" in refuse(*arguments, tmp_path / "nowhere" / "o.jsonl")
 
 
@@ -250,8 +251,14 @@ def test_a_missing_tokenizer_is_refused(tmp_path, rows):
         f"error: there is no directory {tmp_path / 'nothing'}; a model on the hub is named OWNER/NAME"
     )
     (tmp_path / "empty").mkdir()
-    line = refuse(rows, "-t", "PKUSafeRLHF", "--tokenizer", tmp_path / "empty", "-o", out)
-    assert "cannot be loaded as a tokenizer" in line
+    for name, text in (
+        ("README.md", "# A model"),
+        ("config.json", '{"model_type": "gpt2"}'),
+        ("tokenizer_config.json", "{}"),
+    ):
+        (tmp_path / "empty" / name).write_text(text)  # of a configuration, transformers makes one without words
+        line = refuse(rows, "-t", "PKUSafeRLHF", "--tokenizer", tmp_path / "empty", "-o", out)
+        assert line.startswith(f"error: {tmp_path / 'empty'} has no tokenizer: there is no tokenizer.json")
     assert not out.exists()
 
 

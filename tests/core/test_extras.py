@@ -44,6 +44,7 @@ def folder(tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n', encoding="utf-8")
     (tmp_path / "rows.parquet").write_bytes(b"PAR1")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "tokenizer_config.json").write_text("{}", encoding="utf-8")
     return tmp_path
 
 

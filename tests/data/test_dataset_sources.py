@@ -1,16 +1,20 @@
 """Datasets: a part or configuration that is not there is an error that names those that are."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from preftemplates.data import open_rows
+from preftemplates.data.dataset_sources import DatasetChoice, load_hub_dataset
+from preftemplates.data.folders import find_csv_options
 from preftemplates.errors import FileError
 
 datasets = pytest.importorskip("datasets")
 
 ROWS = [{"prompt": "a", "chosen": "b"}, {"prompt": "c", "chosen": "d"}]
 MORE = [{"prompt": "e", "chosen": "f"}]
+TABLE = "system,prompt\nNA,None\n,null\n"
 
 
 def cells(source):
@@ -102,20 +106,45 @@ def test_a_file_has_none_of_these(folder, option):
 def test_a_dataset_on_the_hub_gets_what_was_chosen(monkeypatch):
     called = []
 
-    def load(path, **options):
-        called.append((path, options))
+    def stream(split):
+        called.append(split)
         return datasets.Dataset.from_list(ROWS).to_iterable_dataset()
 
-    monkeypatch.setattr(datasets, "load_dataset", load)
+    def load(path, **options):
+        called.append((path, options))
+        return SimpleNamespace(config=None, as_streaming_dataset=stream)
+
+    monkeypatch.setattr(datasets, "load_dataset_builder", load)
     assert cells(open_rows("a/b", split="test", name="small", data_dir="x", revision="v1")) == ROWS
-    options = {"split": "test", "name": "small", "data_dir": "x", "revision": "v1", "streaming": True}
-    assert called == [("a/b", options)]
+    assert called == [("a/b", {"name": "small", "data_dir": "x", "revision": "v1"}), "test"]
 
 
 def test_a_part_that_the_hub_does_not_have_is_an_error(monkeypatch):
     def refuse(*_, **__):
         raise ValueError("Bad split: train. Available splits: ['a', 'b']")
 
-    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    monkeypatch.setattr(datasets, "load_dataset_builder", refuse)
     with pytest.raises(FileError, match=r"^a/b has no split 'train'. It has a, b$"):
         open_rows("a/b")
+
+
+def test_streamed_csv_values_are_missing_only_if_they_are_empty(tmp_path):
+    (tmp_path / "rows.csv").write_text(TABLE)
+    streamed = load_hub_dataset(str(tmp_path), DatasetChoice(), datasets, find_csv_options)
+    assert list(streamed) == [{"system": "NA", "prompt": "None"}, {"system": None, "prompt": "null"}]
+
+
+@pytest.mark.parametrize(("name", "separator"), [("rows.tsv", "\t"), ("rows.csv", ";")])
+def test_values_with_other_separators_are_missing_only_if_they_are_empty(tmp_path, name, separator):
+    (tmp_path / name).write_text(TABLE.replace(",", separator))
+    if separator == ";":
+        readme = "---\nconfigs:\n- config_name: default\n  data_files: rows.csv\n  sep: ';'\n---\n"
+        (tmp_path / "README.md").write_text(readme)
+    assert cells(open_rows(tmp_path)) == [{"system": "NA", "prompt": "None"}, {"system": None, "prompt": "null"}]
+
+
+def test_an_error_that_is_raised_is_not_printed_too(tmp_path, capfd):
+    (tmp_path / "rows.json").write_text('{"a": 1}\n{"a": \n')
+    with pytest.raises(FileError, match="cannot be loaded as a dataset"):
+        open_rows(tmp_path)
+    assert capfd.readouterr().err == ""

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from preftemplates.data.reading import open_rows
+from preftemplates.data.writing import open_writer
 from preftemplates.errors import FileError
 
 ROW = {"prompt": "Which herb likes shade?", "chosen": "Mint does.", "rejected": "None."}
@@ -39,6 +40,12 @@ FAULTS = {
     "lists-of-objects.jsonl": (f"[{LINE}]\n[{LINE}]\n".encode(), "each line is a list of objects"),
     "list-after-a-blank-line.jsonl": (f"\n[{LINE}]".encode(), "is one JSON list"),
     "many-numbers.jsonl": (b"[" + b"1, " * 9999 + b"1]\n", r"NAME4: \.\[4\], \.\.\.\}"),
+    "table.jsonl": (b'prompt,chosen\nHi,"a, b"\nHo,c\n', "is a CSV, expected one JSON object per line; .*in .csv$"),
+    "tabs.ndjson": (b"prompt\tchosen\nHi\ta\n", "is a CSV"),
+    "long-table.jsonl": (b"prompt,chosen\n" + b"Hi,a\n" * 2_000, "is a CSV"),
+    "lines.csv": (f"{LINE}\n{LINE}\n".encode(), "is JSON, expected a header .* should end in .jsonl$"),
+    "compact-lines.csv": (b'{"prompt":"Hi, you","chosen":"a"}\n', "is JSON, .* should end in .jsonl$"),
+    "list.csv": (json.dumps([ROW], indent=1).encode(), "is JSON, .* should end in .json$"),
     "pretty.jsonl": (f"{json.dumps(ROW, indent=1)}\n".encode() * 2, "an object spans several lines; .*jq -c"),
 }
 
@@ -66,6 +73,9 @@ GOOD = {
     "broken-first-row.jsonl": b'{"prompt": "a",\n' + LINE.encode(),
     "row-with-a-list-of-objects.jsonl": b'{"prompt": "Hi", "chosen": "a", "rejected": "b", "examples": [{"x": 1}]}',
     "damaged-first-row-and-a-blank-line.jsonl": b'{"prompt": "a",\n\n' + LINE.encode(),
+    "damaged-first-row-of-names.jsonl": b"prompt, chosen\n" + LINE.encode(),
+    "two-damaged-rows.jsonl": b'prompt, chosen\n{"prompt": "a"',
+    "braces.csv": b'{prompt},"{""chosen"": 1}"\na,b\n',
     "nul.jsonl": b'{"prompt": "a\\u0000b"}',
     "chinese.jsonl": '{"prompt": "草"}'.encode(),
 }
@@ -94,8 +104,9 @@ def test_python_s_quotes_are_named(tmp_path):
 
 
 def test_files_of_a_folder_with_other_columns_are_named(tmp_path, capfd):
-    (tmp_path / "a.jsonl").write_text(f"{LINE}\n", encoding="utf-8")
-    (tmp_path / "b.jsonl").write_text(json.dumps({**ROW, "more": 1}) + "\n", encoding="utf-8")
+    for name, row in (("a.parquet", ROW), ("b.parquet", {**ROW, "more": 1})):
+        with open_writer(tmp_path / name) as writer:
+            writer.write(row)
     with pytest.raises(
         FileError, match="its files have different columns: one has 'more', which the first lacks"
     ) as caught:

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -120,11 +121,12 @@ def test_a_csv_record_with_too_many_cells_is_one_bad_row(tmp_path):
         ("r.jsonl", gzip.compress(b'{"a": 1}', mtime=0), r"\.gz"),
         ("r.jsonl.gz", b'{"a": 1}', "not gzip"),
         ("r.jsonl.gz", gzip.compress(b'{"a": "%s"}\n' % (b"ab" * 9_999), mtime=0)[:40], "damaged"),
-        ("r.parquet", b"PAR1 and then nothing", "not Parquet"),
+        ("r.parquet", b"PAR1 and then nothing", r"not Parquet: .*is not a parquet file\.$"),
+        ("r.parquet.gz", b"x", r"Parquet is compressed inside, without \.gz; name it \.parquet"),
         ("r.csv", b"PAR1....", "Parquet"),
         ("r.csv", b"a,a\n1,2\n", "the column 'a' twice"),
         ("r.csv", b"a,\xff\nb,1\n", "not UTF-8"),
-        ("r.txt", b"hello", "unknown file name ending"),
+        ("r.txt", b"hello", r"unknown file name ending, expected .* or \.csv, each also with \.gz, or \.parquet"),
     ],
 )
 def test_what_is_not_what_its_name_says_is_one_clear_line(tmp_path, name, content, message):
@@ -146,10 +148,10 @@ def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch):
     datasets = pytest.importorskip("datasets")
 
     def refuse(name, **options):
-        assert (name, options) == ("nobody/nothing", {"split": "train", "revision": "main", "streaming": True})
+        assert (name, options) == ("nobody/nothing", {"revision": "main"})
         raise ConnectionError("no route\nto host")
 
-    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    monkeypatch.setattr(datasets, "load_dataset_builder", refuse)
     with pytest.raises(
         FileError, match=r"there is no file .*, and the hub cannot be reached: ConnectionError: no route$"
     ):
@@ -159,7 +161,8 @@ def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch):
 def test_a_streamed_dataset_gives_rows_and_no_length(monkeypatch):
     datasets = pytest.importorskip("datasets")
     streamed = datasets.Dataset.from_list(ROWS).to_iterable_dataset()
-    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: streamed)
+    builder = SimpleNamespace(config=None, as_streaming_dataset=lambda **_: streamed)
+    monkeypatch.setattr(datasets, "load_dataset_builder", lambda *_, **__: builder)
     source = open_rows("somebody/something")
     assert [dict(record.cells) for record in source] == ROWS
 
@@ -172,7 +175,8 @@ def test_a_connection_that_is_lost_in_the_middle_is_one_line_and_the_rows_before
         raise ConnectionError("reset\nby peer")
 
     streamed = datasets.IterableDataset.from_generator(rows)
-    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: streamed)
+    builder = SimpleNamespace(config=None, as_streaming_dataset=lambda **_: streamed)
+    monkeypatch.setattr(datasets, "load_dataset_builder", lambda *_, **__: builder)
     records = iter(open_rows("somebody/something"))
     assert dict(next(records).cells) == ROWS[0]
     with pytest.raises(FileError, match=r"cannot be read after row 1: .*") as caught:

@@ -83,6 +83,7 @@ def test_a_thousand_rows_cross_a_row_group(tmp_path):
     ("name", "message"),
     [
         ("o.txt", "unknown file name ending"),
+        ("o.parquet.gz", r"Parquet is compressed inside, without \.gz; name it \.parquet"),
         ("no/such/o.jsonl", "there is no directory"),
         ("d.jsonl", "it is a directory"),
     ],

@@ -136,7 +136,7 @@ def test_it_pickles_without_its_file(read, tmp_path):
             "Index10",
             8,
             FileError,
-            "column 'preferred' has an unknown type 'Index10'. Did you mean 'Index12'?",
+            "column 'preferred' has an unknown type 'Index10'. Did you mean 'Index01'?",
         ),
         ("question: str", "question: \"str, 'x': int\"", 6, FileError, "column 'question' has an unknown type"),
         ("question: str", "question: [str, int]", 6, FileError, "expected the type of column 'question', got ['str',"),

@@ -35,7 +35,7 @@ from preftemplates.data.columnar.result_columns import (
 )
 from preftemplates.data.columnar.row_cells import Cell, list_cells, read_columns
 from preftemplates.data.columnar.row_plans import RowPlan, find_single_sources, make_row_plan
-from preftemplates.data.columnar.skips import are_ties, find_skip_reasons
+from preftemplates.data.columnar.skips import are_ties, find_skip_numbers
 from preftemplates.data.columnar.text_plans import PlannedRows, TextPlanner
 from preftemplates.data.columnar.turns import Numbers, Shape, group_shapes
 from preftemplates.data.shortcuts import is_first_listed, list_columns
@@ -372,7 +372,7 @@ class ColumnarFormatter:
             compared = [group.parts[place] for _, place in ends]
             if planned is not None:
                 texts = [planned.write(group, place, written.get(name, False)) for name, place in ends]
-        return find_skip_reasons(asked, responses, compared, sample.labels, texts, self._policies.ties == "drop")
+        return find_skip_numbers(asked, responses, compared, sample.labels, texts, self._policies.ties == "drop")
 
     def _compare(self, batch: pa.RecordBatch, blocks: Sequence[Block], place: int, plan: RowPlan) -> Compared | None:
         """Run the row path on one row of the blocks; return None if its result differs."""

@@ -26,7 +26,7 @@ REASONS = (None, Code.EMPTY, Code.EQUAL, Code.TIE)
 """The reasons for skipping a sample, by number; the first means that it is not skipped."""
 
 
-def find_skip_reasons(
+def find_skip_numbers(
     prompt: PartTurns | None,
     responses: Sequence[PartTurns],
     compared: Sequence[PartTurns],

@@ -81,7 +81,8 @@ def numbers(texts: Sequence[Any]) -> list[float]:
 def _check_numbers(filter_name: str, values: Sequence[Any]) -> None:
     """Check that all values are numbers: a comparison with a null fails, and one with NaN is always false."""
     for value in values:
-        if not isinstance(value, int | float) or math.isnan(value):
+        # not `isinstance(value, int | float)`: the columnar path compares a whole column at once
+        if value is None or isinstance(value, str) or (isinstance(value, float) and math.isnan(value)):
             message = f"the filter {filter_name!r} needs a number, got {preview(value)}"
             raise RowError(message, code=Code.BAD_LABEL, value=value)
 
