@@ -53,6 +53,7 @@ PRINTERS = ("cli", "evaluation.evaluate_file", "evaluation.score_file", "evaluat
 TRAINER_EXCEPTIONS = {
     "settings.parser": {"core.yaml_files"},  # one reader of YAML, with lines and each key once
     "evaluation.scorer": {"templates.results"},  # a type in annotations
+    "data.tokenizer": {"styles.tokenizer_files"},  # one list of the files of a tokenizer
     **{name: {"cli.terminal"} for name in PRINTERS},  # one console: it escapes, and prints whole lines to pipes
 }
 """What else of the library a module of the trainer imports."""

@@ -50,8 +50,7 @@ def summarize_error(error: BaseException) -> str:
     return one_line(f"{type(error).__name__}: {text}" if isinstance(error, LookupError) else text, 300)
 
 
-def make_write_error(path: Path, error: Exception) -> TrainingError:
-    """Return the error for a checkpoint or model that cannot be written to the disk."""
+def make_write_error(path: Path, error: BaseException, fix: str) -> TrainingError:
+    """Return the error for a file or folder of a run that cannot be written to the disk."""
     reason = getattr(error, "strerror", None) or summarize_error(error)
-    fix = "free some space, then add --resume_from_checkpoint last to continue from the newest checkpoint"
     return TrainingError(f"{path} cannot be written: {reason}; {fix}")

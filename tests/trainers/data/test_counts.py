@@ -65,8 +65,20 @@ def test_a_set_without_a_pair_says_what_became_of_its_first_row(tmp_path):
     with pytest.raises(SetupError, match=r"no pair to evaluate on: .*equal\.jsonl, row 0: Two responses"):
         encoded(config_of(good, eval_data=[equal]))
     long = write(tmp_path / "long.jsonl", [row(n, response_0="x" * 300) for n in range(5)])
-    with pytest.raises(SetupError, match=r"no pair to evaluate on$"):
+    with pytest.raises(
+        SetupError, match=r"no pair to evaluate on: .*long\.jsonl: all 5 pairs are dropped: 5 too long"
+    ):
         encoded(config_of(good, eval_data=[long], max_dropped=1.0))
+    with pytest.raises(SetupError, match=r"; use a larger --max_length or --length_policy cut_prompt$"):
+        encoded(config_of(long, eval_size=0.0, max_dropped=1.0))
+    with pytest.raises(SetupError, match=r"5 too long for 200 tokens; use a larger --max_length$"):
+        encoded(config_of(long, eval_size=0.0, max_dropped=1.0, length_policy="cut_prompt"))
+
+
+def test_a_weight_that_leaves_no_pair_is_named(tmp_path):
+    sources = [{"path": write(tmp_path / "good.jsonl", map(row, range(4))), "weight": 0.1}]
+    with pytest.raises(SetupError, match=r"no pair to train on: .*its weight leaves none of 4 pairs; use a larger"):
+        encoded(config_of(datasets=sources, eval_size=0.0))
 
 
 def test_more_bad_rows_than_allowed_name_the_first(tmp_path):

@@ -60,6 +60,32 @@ def test_the_scale_is_that_of_an_epoch_and_a_repeated_group_stays_one(tmp_path):
     assert len({id(group) for group in data.groups}) == 8
 
 
+@pytest.mark.parametrize("scores", [[1e308, -1e308], [1.0, 1e308], [1.0, -1.1e30]])
+@pytest.mark.parametrize("is_held_out", [False, True])
+def test_a_score_that_would_overflow_names_its_row(tmp_path, scores, is_held_out):
+    path = write(tmp_path / "rows.jsonl", scored_rows(scores * 10))
+    good = write(tmp_path / "good.jsonl", scored_rows([1, 2] * 10))
+    settings = {"template": "TRL-scored", "objective": "regression", "eval_size": 0.0}
+    settings |= {"eval_data": [path]} if is_held_out else {}
+    message = r"rows\.jsonl, row \d+: objective regression cannot learn from the score .*, expected a number from -1e"
+    with pytest.raises(SetupError, match=message):
+        encoded(config_of(good if is_held_out else path, **settings))
+
+
+def test_scores_at_the_bound_are_learnt(tmp_path):
+    path = write(tmp_path / "rows.jsonl", scored_rows([1e30, -1e30] * 10))
+    _, data = encoded(config_of(path, template="TRL-scored", objective="regression"))
+    assert {round(abs(one.labels["score"]), 1) for one in data.train} <= {0.9, 1.0, 1.1}
+
+
+def test_a_held_out_score_too_far_from_the_trained_ones_names_its_row(tmp_path):
+    path = write(tmp_path / "rows.jsonl", scored_rows([1e-20, 2e-20] * 10))
+    far = write(tmp_path / "far.jsonl", scored_rows([1.5e-20, 1.0]))
+    message = r"far\.jsonl, row 1: the score 1 is 2e\+20 standard deviations from the mean of the training scores"
+    with pytest.raises(SetupError, match=message):
+        encoded(config_of(path, template="TRL-scored", objective="regression", eval_data=[far]))
+
+
 def test_scores_that_are_all_the_same_teach_nothing(tmp_path):
     path = write(tmp_path / "rows.jsonl", scored_rows([3] * 10))
     message = r"all 9 answers have the score 3, expected scores that differ"

@@ -20,7 +20,7 @@ def pairs_of(*rows, template="PKUSafeRLHF"):
 def test_a_split_keeps_each_prompt_on_one_side_and_loses_no_pair(prompts, share, seed):
     pairs = pairs_of(*({**ROW, "prompt": f"prompt {number}"} for number in prompts))
     if len(set(prompts)) < 2:
-        with pytest.raises(SetupError, match="needs at least two prompts"):
+        with pytest.raises(SetupError, match="needs at least two of them"):
             split_by_prompt(pairs, share, seed)
         return
     train, held_out = split_by_prompt(pairs, share, seed)

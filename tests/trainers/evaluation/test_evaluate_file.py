@@ -170,9 +170,9 @@ def test_an_encoder_is_evaluated_too(checkpoint, tmp_path):
     ("words", "said"),
     [
         (["--by", "kinds"], "no row has a column 'kinds'. Did you mean 'kind'?"),
-        (["--style", "zephyr"], "was trained in style chatml, not in style zephyr; to use it anyway, add"),
+        (["--style", "zephyr"], "was trained with style chatml, not with style zephyr; to use it anyway, add"),
         (["--template", "Alpaca"], "Alpaca has no dataset type 'preference'"),
-        (["--against", "gone"], "there is no folder gone; name a folder that preftemplates-train wrote"),
+        (["--against", "gone"], "there is no folder 'gone'; name a folder that preftemplates-train wrote"),
         (["--out", "gone/figures.json"], "gone/figures.json cannot be written"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from preftemplates_train.evaluation.metrics import (
+    choose_by_rules,
     compute_accuracy,
     compute_calibration,
     compute_log_loss,
@@ -42,6 +43,9 @@ def test_shortcuts_read_no_text():
     found = measure_shortcuts([5, 2, 3, 3], [1, 4, 3, 9], [True, None, False, True])
     assert found == {"longer_wins": 0.375, "first_listed_wins": pytest.approx(2 / 3)}
     assert "first_listed_wins" not in measure_shortcuts([1], [2], [None])
+    choices = choose_by_rules([5, 2, 3, 3], [1, 4, 3, 9], [True, None, False, True])
+    assert choices["longer_wins"].tolist() == [4, -2, 0, -6]
+    np.testing.assert_array_equal(choices["first_listed_wins"], [1, math.nan, -1, 1])
 
 
 # --- interval and test -----------------------------------------------------------------------------------------------

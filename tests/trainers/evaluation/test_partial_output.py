@@ -106,7 +106,15 @@ def test_nobody_goes_on_from_other_work(folder, tmp_path, monkeypatch):
     said = refusal("score", source, *words, "--resume", "--style", "zephyr", "--allow-style")
     assert said == f"{part} was started with another style; remove it, or leave out --resume"
     assert part.read_bytes() == ours
-    part.write_text("something else\n")
-    assert "was started with another model" in refusal("score", source, *words, "--resume")
     assert command("score", other, *words)[0] == 0  # without --resume it begins anew
     assert not part.exists()
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+@pytest.mark.parametrize("content", ["something else\n", "[1]\n", "{}\n", "3\n", "\xff\n", "[" * 100_000])
+def test_a_file_of_the_user_with_the_name_of_the_partial_output_stays(folder, tmp_path, content, resume):
+    source, part = write(tmp_path / "rows.jsonl", ROWS[:2]), tmp_path / "out.jsonl.part"
+    part.write_text(content, encoding="latin-1")
+    said = refusal("score", source, "--model", folder, *PKU, "--out", tmp_path / "out.jsonl", *resume)
+    assert said == f"{part} would be replaced, but `score` did not write it; rename or remove it"
+    assert part.read_text(encoding="latin-1") == content

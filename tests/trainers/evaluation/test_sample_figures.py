@@ -1,6 +1,7 @@
 """Figures of single answers and of safety: each is its definition, and every kind has the figures that are named."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -133,3 +134,11 @@ def test_samples_that_are_selected_keep_their_labels_and_scale():
     assert selected.rewards.tolist() == [[1.0], [3.0]]
     assert selected.labels["score"].tolist() == [4.0, 6.0]
     assert selected.scale == ScoreScale(1, 2)
+
+
+def test_samples_of_pairs_have_the_choices_of_the_rules_and_keep_them_when_selected():
+    text = SimpleNamespace(first_listed=True)
+    pairs = [SimpleNamespace(ids=([1] * length, [1]), labels={}, sample=text) for length in (3, 1, 5)]
+    samples = SampleRewards.collect(np.zeros((3, 2)), pairs, OBJECTIVES["preference"], UNSCALED)
+    assert {name: choice.tolist() for name, choice in samples.choices.items()} == {"longer_wins": [2, 0, 4]}
+    assert samples.select(np.array([True, False, True])).choices["longer_wins"].tolist() == [2, 4]

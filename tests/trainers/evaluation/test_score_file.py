@@ -102,7 +102,9 @@ def test_another_style_than_the_checkpoint_s_is_refused_unless_told(folder, scor
     source, out = write(tmp_path / "rows.jsonl", ROWS[:2]), tmp_path / "out.jsonl"
     words = ("score", source, "--model", folder, *PKU, "--out", out)
     said = refusal(*words, "--style", "zephyr")
-    assert said == (f"{folder} was trained in style chatml, not in style zephyr; to use it anyway, add --allow_style")
+    assert (
+        said == f"{folder} was trained with style chatml, not with style zephyr; to use it anyway, add --allow_style"
+    )
     assert not out.exists()
     assert command(*words, "--style", "chatml")[0] == 0
     assert lines(out)[0]["chosen_reward"] == pytest.approx(scored(ROWS[:1], scorer)[0].rewards["chosen_reward"])
@@ -194,15 +196,15 @@ def test_an_answer_with_a_label_is_scored_whatever_the_label_says(folder, scorer
 def test_a_class_that_formats_by_hand_is_scored_with_its_own_checkpoint_alone(by_hand, folder, tmp_path):
     source, out = write(tmp_path / "rows.jsonl", ROWS[:3]), tmp_path / "out.jsonl"
     own = ("--template", HOMEWORK)
-    assert "trained in style chatml, which HOMEWORK does not write" in refusal(
+    assert "trained with style chatml, which HOMEWORK does not write" in refusal(
         "score", source, "--model", folder, *own, "--out", out
     )
     said = refusal("score", source, "--model", by_hand, *PKU, "--out", out)
-    assert "was trained in the custom layout of HOMEWORK, which PKUSafeRLHF does not write" in said
+    assert "was trained with the custom layout of HOMEWORK, which PKUSafeRLHF does not write" in said
     other = tmp_path / "other.py"
     other.write_text(HOMEWORK.read_text().replace("ASSISTANT", "Assistant").replace("HOMEWORK", "OTHER"))
     said = refusal("score", source, "--model", by_hand, "--template", other, "--out", out)
-    assert "was trained in the custom layout of HOMEWORK, which OTHER does not write" in said
+    assert "was trained with the custom layout of HOMEWORK, which OTHER does not write" in said
     assert not out.exists()
     assert command("score", source, "--model", by_hand, *own, "--out", out)[0] == 0
     scorer = Scorer(by_hand)
@@ -239,7 +241,7 @@ def test_columns_are_never_written_over(folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--model", "gone"], "there is no folder gone; name a folder that preftemplates-train wrote"),
+        (["--model", "gone"], "there is no folder 'gone'; name a folder that preftemplates-train wrote"),
         (["--model", "empty"], "empty is not a reward model of preftemplates-train: preftemplates.json: "),
         (["--model", "rows.jsonl"], "rows.jsonl is not a reward model of preftemplates-train: "),
         (["--out", "out.txt"], "out.txt: unknown file name ending"),

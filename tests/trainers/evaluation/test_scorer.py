@@ -115,12 +115,12 @@ def test_a_row_of_several_pairs_gets_no_rewards_that_are_of_one_of_them(scorer):
 def test_a_style_that_the_tokenizer_s_tokens_were_added_to_is_the_same_style(checkpoint):
     with_bos = checkpoint("decoder with BOS")
     assert Scorer(with_bos, style="chatml").style == Scorer(with_bos).style
-    with pytest.raises(SetupError, match="not in style zephyr"):
+    with pytest.raises(SetupError, match="not with style zephyr"):
         Scorer(with_bos, style="zephyr")
 
 
 def test_a_layout_by_hand_is_left_for_a_style_where_told(by_hand, folder):
-    with pytest.raises(SetupError, match="in the custom layout of HOMEWORK, not in style chatml"):
+    with pytest.raises(SetupError, match="with the custom layout of HOMEWORK, not with style chatml"):
         Scorer(by_hand, style="chatml")
     told = Scorer(by_hand, style="chatml", allow_style=True)
     assert told.adapt_template(get_template("PKUSafeRLHF")).style.name == "chatml"

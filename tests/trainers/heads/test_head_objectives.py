@@ -1,6 +1,7 @@
 """Heads for single rewards: each fit is that of another method, with a bias, and heads without one are refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from preftemplates_train.data.encoding import LabelledTokens
 from preftemplates_train.data.labelled_texts import LabelledTexts
-from preftemplates_train.heads.choice import HeadObjective, fit_best_head
+from preftemplates_train.errors import SetupError
+from preftemplates_train.heads.choice import HeadObjective, fit_best_head, split_folds
 from preftemplates_train.heads.feature_table import FeatureTable, HeadBatch
 from preftemplates_train.heads.fit import Scaling, fit_head
+from preftemplates_train.heads.frozen_head import LARGEST_MARGIN, check_margins, fit_frozen_head
 from trainer_support import refusal, train_by
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -106,6 +109,60 @@ def test_a_layer_and_a_penalty_are_chosen_for_single_answers():
     assert fitted.cut > 1
     predicted = fitted.head.apply(values[:, fitted.cut].double())
     assert np.corrcoef(predicted.numpy(), scores)[0, 1] > 0.99
+
+
+def test_a_fold_without_which_only_one_label_is_left_is_not_fitted():
+    """With one label the bias grows without end, so the fit of that fold would not converge."""
+    labels = np.ones(20)
+    labels[3] = 0
+    groups, table = draw(20, 1, 3, 0, label=labels)
+    folds = split_folds(groups, HeadObjective("pointwise"), seed=0)
+    assert len(folds) == 4
+    assert all(any(group[0].labels["label"] == 0 for group in fitted) for fitted, _ in folds)
+    fitted = fit_best_head(table, groups, HeadObjective("pointwise"), seed=0)
+    assert {len(loss.losses) for loss in fitted.validation} == {4}
+    assert len(split_folds(groups[:1], HeadObjective("pointwise"), seed=0)) == 0
+
+
+def test_a_margin_beyond_the_rounding_of_the_loss_is_an_error_before_features_are_read():
+    groups, table = draw(20, 2, 3, 0, margin=np.full(20, LARGEST_MARGIN))
+    check_margins(groups, HeadObjective("margin"))
+    fit_best_head(table, groups, HeadObjective("margin"), seed=0)
+    groups, _ = draw(20, 2, 3, 0, margin=np.where(np.arange(20) == 7, -2e20, 1.0))
+    with pytest.raises(SetupError, match=r"rows, row 7: a head cannot be fitted with the margin -2e\+20, expected"):
+        fit_frozen_head(None, groups, HeadObjective("margin"), seed=0)
+    check_margins(groups, HeadObjective("preference"))
+
+
+@pytest.mark.parametrize("train", ["head", "full"])
+@pytest.mark.parametrize(
+    ("objective", "column", "value", "said"),
+    [
+        (
+            "pointwise",
+            "label",
+            True,
+            "objective pointwise: all 28 answers to train on are good, expected good and bad",
+        ),
+        (
+            "safety_cost",
+            "is_response_{}_safe",
+            True,
+            "objective safety_cost: all answers of the 28 pairs to train on are safe, expected safe and unsafe ones;",
+        ),
+    ],
+)
+def test_rows_of_one_label_are_an_error_that_names_it(tmp_path, base_model, objective, column, value, said, train):
+    words = name_rows(tmp_path, objective, 40)
+    path = Path(words[words.index("--dataset_name") + 1])
+    columns = {column.format(number): value for number in (0, 1)}
+    rows = [{**json.loads(line), **columns} for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = ["--model_name_or_path", str(base_model("encoder")), "--train", train, "--max_steps", "1"][
+        : 4 + 2 * (train == "full")
+    ]
+    message = refusal(*QUICK[2:], *model, *words, "--output_dir", tmp_path / "run")
+    assert message.startswith(said)
 
 
 QUICK = ["--train", "head", "--eval_size", "0.3", "--baselines", "none", "--style", "chatml"]

@@ -133,7 +133,7 @@ def test_sentences_of_verdicts_compare_with_the_more_frequent_label():
 def test_a_model_that_always_gives_the_more_frequent_label_is_not_ahead():
     samples = SampleRewards(np.full((200, 1), -1.0), {"label": LABELS.astype(float)})
     sentences = " ".join(describe_result(metrics_of("pointwise", samples)))
-    assert "The model is not clearly better than this rule." in sentences
+    assert "The model is not clearly different from this rule." in sentences
 
 
 def test_sentences_of_scores_compare_with_the_mean():

@@ -130,9 +130,9 @@ def bars(page):
 @pytest.mark.parametrize(
     ("accuracy", "longer", "colour", "words"),
     [
-        (0.45, 0.4, "below", "Worse than chance (50%)."),
+        (0.4, 0.4, "below", "Worse than chance (50%)."),
         (0.6, 0.7, "below", "Worse than the rule &#39;the longer answer wins&#39; (70.0%)."),
-        (0.71, 0.7, "training", "Not clearly better than the rule &#39;the longer answer wins&#39; (70.0%)."),
+        (0.71, 0.7, "training", "Not clearly different from the rule &#39;the longer answer wins&#39; (70.0%)."),
         (0.9, 0.7, "held-out", "Better than the rule &#39;the longer answer wins&#39; (70.0%)."),
     ],
 )
@@ -145,7 +145,7 @@ def test_the_bar_of_the_accuracy_is_green_only_where_the_model_is_ahead_and_word
 
 
 def test_the_bar_of_the_right_labels_is_not_green_below_chance(written):
-    clean = {"accuracy": 0.3, "accuracy_stderr": 0.01}
+    clean = {"pairs": 300.0, "accuracy": 0.3, "accuracy_stderr": 0.01}
     assert bars(written(metrics={**MEASURED, "clean": clean}))[1] == "below"
     assert bars(written(metrics={**MEASURED, "clean": {**clean, "accuracy": 0.9}}))[1] == "held-out"
 
@@ -205,6 +205,14 @@ def test_simpler_models_are_shown_next_to_the_model_with_the_rules(written):
     ]
     assert len(re.findall('class="gauge"', section)) == 5
     assert "baselines" not in page.text
+
+
+def test_a_rule_that_was_compared_on_the_same_pairs_has_an_interval_and_a_test(written):
+    entry = {"rule": "the longer answer wins", "accuracy": 0.625, "model": {**COMPARED, "p": 0.0123}}
+    metrics = {**MEASURED, "shortcuts": {"longer_wins": entry}, "baselines": {"words": WORDS}}
+    text = written(metrics=metrics).text
+    assert "the rule 'the longer answer wins' 62.5% +5.2 +0.4 to −10.0 better p = 0.012" in text
+    assert "shortcuts" not in text
 
 
 def test_without_simpler_models_there_is_no_such_section(written):

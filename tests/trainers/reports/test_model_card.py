@@ -155,6 +155,8 @@ def test_a_card_says_what_was_measured(record, tmp_path):
     assert '| accuracy of "the longer answer wins" | 0.600 |' in text
     assert f'| accuracy of "{METRIC_RULES["more_list_marks_wins"][0]}" | 0.250 |' in text
     assert "first listed" not in text
+    rule = escape_markdown("Not clearly different from the rule 'fewer list marks win' (75.0%).")
+    assert f"| compared with chance and simple rules | {rule} |" in text
     assert "Nothing was held out." in written_card(tmp_path, record, {"data": []}).text
 
 

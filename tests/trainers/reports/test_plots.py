@@ -130,11 +130,17 @@ def test_differences_are_cut_at_zero_and_the_share_right_of_it_is_named(page):
 
 
 def test_ties_are_neither_left_nor_right_of_zero(written):
-    page = written(chosen=[3.0, 1.0, 2.0, 2.0], rejected=[1.0, 1.0, 2.0, 3.0])
+    page = written(chosen=[3.0, 1.0, 2.0, 2.0] * 3, rejected=[1.0, 1.0, 2.0, 3.0] * 3)
     assert "25.0% below zero 50.0% at zero 25.0% above zero" in page.text
     below, at, above = (bars(page, f"differences-{where}-zero")[1].sum() for where in ("below", "at", "above"))
     assert below == pytest.approx(above, rel=0.01)
     assert at == pytest.approx(2 * above, rel=0.01)
+
+
+def test_few_pairs_are_counted_below_and_above_zero(written):
+    text = written(chosen=[1.0], rejected=[0.0]).text
+    assert "0 of 1 below zero 1 of 1 above zero" in text
+    assert "5 of 9 below zero 4 of 9 above zero" in written(chosen=[1.0] * 4 + [-1.0] * 5, rejected=[0.0] * 9).text
 
 
 @pytest.mark.parametrize("reward", [0.0, 1.5, -1e20])

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from preftemplates_train.evaluation.metrics import METRIC_RULES
+from preftemplates_train.evaluation.metrics import METRIC_RULES, compute_sign_test
 from preftemplates_train.reports import sentences
 from preftemplates_train.settings.config import RewardConfig
 
@@ -60,7 +60,7 @@ def test_every_count_of_a_source_is_said_once():
     line = said_of(counted(rows=9, too_long=1, equal=2, unencodable=3, cut=4, control_text=5))[1]
     assert line.endswith(
         "0 held out, 1 too long, 2 equal as tokens, 3 unencodable,"
-        " 4 with a cut prompt, 5 with content that spells a control token, encoded as plain text"
+        " 4 with a cut prompt, 5 with content that contains the text of a control token, encoded as plain text"
     )
 
 
@@ -125,6 +125,39 @@ def test_where_nothing_is_held_out_nothing_is_known():
     assert only.startswith("Nothing was held out")
 
 
+def compare(rule, ahead, behind, share=0.6):
+    """A rule's entry in `shortcuts`, as a run writes it."""
+    interval = {"difference_low": 0.1, "difference_high": 0.3}
+    test = {"ahead": ahead, "behind": behind, "p": compute_sign_test(ahead, behind)}
+    return {"rule": rule, "accuracy": share, "model": {"samples": 100, "difference": 0.2, **interval, **test}}
+
+
+@pytest.mark.parametrize(
+    ("ahead", "behind", "said"),
+    [
+        (30, 10, "better than this rule (p = 0.002)"),
+        (10, 30, "worse than this rule (p = 0.002)"),
+        (25, 15, "not clearly different from this rule (p = 0.15)"),
+        (0, 1, "not clearly different from this rule (p = 1.00)"),
+        (60, 0, "better than this rule (p < 0.001)"),
+    ],
+)
+def test_a_model_is_compared_with_a_rule_by_the_sign_test_on_the_same_pairs(ahead, behind, said):
+    """The accuracies and the standard error say better in each case, as if the rule's accuracy were exact."""
+    shortcuts = {"longer_wins": compare("the longer answer wins", ahead, behind)}
+    found = sentences.describe_result(figures(0.8, longer_wins=0.6, shortcuts=shortcuts))[1]
+    assert found == f"Rules that ignore the content: 'the longer answer wins' is right for 60.0%. The model is {said}."
+
+
+def test_the_comparison_is_the_one_with_the_best_rule_or_its_opposite():
+    shortcuts = {
+        "longer_wins": compare("the shorter answer wins", 30, 10),
+        "first_listed_wins": compare("the first listed wins", 11, 10, 0.7),
+    }
+    found = sentences.describe_result(figures(0.8, longer_wins=0.4, first_listed_wins=0.7, shortcuts=shortcuts))[1]
+    assert found.endswith("The model is not clearly different from the best of them (p = 1.00).")
+
+
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
@@ -133,11 +166,11 @@ def test_where_nothing_is_held_out_nothing_is_known():
         ({"longer_wins": 0.5}, "'the longer answer wins' is right for 50.0%. The model is better than this rule."),
         (
             {"longer_wins": 0.795},
-            "'the longer answer wins' is right for 79.5%. The model is not clearly better than this rule.",
+            "'the longer answer wins' is right for 79.5%. The model is not clearly different from this rule.",
         ),
         (
-            {"longer_wins": 0.8},
-            "'the longer answer wins' is right for 80.0%. The model is not clearly better than this rule.",
+            {"longer_wins": 0.81},
+            "'the longer answer wins' is right for 81.0%. The model is not clearly different from this rule.",
         ),
         (
             {"first_listed_wins": 0.0},
@@ -146,11 +179,12 @@ def test_where_nothing_is_held_out_nothing_is_known():
         (
             {"longer_wins": 0.6, "first_listed_wins": 0.79},
             "'the longer answer wins' is right for 60.0% and 'the first listed wins' is right for 79.0%."
-            " The model is not clearly better than the best of them.",
+            " The model is not clearly different from the best of them.",
         ),
     ],
 )
-def test_a_model_is_ahead_of_content_blind_rules_by_more_than_two_errors_or_below_them_or_neither(rules, said):
+def test_metrics_without_a_comparison_are_compared_by_two_standard_errors(rules, said):
+    """As in the files of older versions."""
     assert sentences.describe_result(figures(0.8, **rules))[1] == f"Rules that ignore the content: {said}"
 
 
@@ -171,23 +205,24 @@ def test_three_rules_are_listed():
 @pytest.mark.parametrize(
     ("accuracy", "rules", "colour", "words"),
     [
-        (0.49, {}, "below", "Worse than chance (50%)."),
-        (0.5, {}, "training", "Not clearly better than chance (50%)."),
-        (0.519, {}, "training", "Not clearly better than chance (50%)."),
-        (0.521, {}, "held-out", "Better than chance (50%)."),
-        (0.6, {"longer_wins": 0.65}, "below", "Worse than the rule 'the longer answer wins' (65.0%)."),
-        (0.6, {"longer_wins": 0.35}, "below", "Worse than the rule 'the shorter answer wins' (65.0%)."),
+        (0.35, {}, "below", "Worse than chance (50%)."),
+        (0.45, {}, "training", "Not clearly different from chance (50%)."),
+        (0.5, {}, "training", "Not clearly different from chance (50%)."),
+        (0.59, {}, "training", "Not clearly different from chance (50%)."),
+        (0.61, {}, "held-out", "Better than chance (50%)."),
+        (0.62, {"longer_wins": 0.65}, "below", "Worse than the rule 'the longer answer wins' (65.0%)."),
+        (0.62, {"longer_wins": 0.35}, "below", "Worse than the rule 'the shorter answer wins' (65.0%)."),
         (
             0.65,
             {"longer_wins": 0.35},
             "training",
-            "Not clearly better than the rule 'the shorter answer wins' (65.0%).",
+            "Not clearly different from the rule 'the shorter answer wins' (65.0%).",
         ),
         (
-            0.66,
+            0.64,
             {"longer_wins": 0.65},
             "training",
-            "Not clearly better than the rule 'the longer answer wins' (65.0%).",
+            "Not clearly different from the rule 'the longer answer wins' (65.0%).",
         ),
         (
             0.68,
@@ -196,13 +231,13 @@ def test_three_rules_are_listed():
             "Better than the rule 'the longer answer wins' (65.0%).",
         ),
         (
-            0.68,
+            0.67,
             {"longer_wins": 0.6, "first_listed_wins": 0.3},
             "below",
             "Worse than the rule 'the last listed wins' (70.0%).",
         ),
-        (0.4, {"longer_wins": 0.65}, "below", "Worse than chance (50%)."),
-        (0.6, {"longer_wins": 0.5}, "held-out", "Better than chance (50%)."),
+        (0.35, {"longer_wins": 0.65}, "below", "Worse than chance (50%)."),
+        (0.65, {"longer_wins": 0.5}, "held-out", "Better than chance (50%)."),
     ],
 )
 def test_an_accuracy_stands_ahead_only_if_chance_and_the_best_rule_are_clearly_below_it(
@@ -211,10 +246,28 @@ def test_an_accuracy_stands_ahead_only_if_chance_and_the_best_rule_are_clearly_b
     assert sentences.judge_accuracy(figures(accuracy, **rules)) == (colour, words)
 
 
-def test_an_accuracy_without_an_error_is_not_clearly_ahead():
+@pytest.mark.parametrize(
+    ("accuracy", "ahead", "behind", "colour", "words"),
+    [
+        (0.8, 30, 10, "held-out", "Better than the rule 'the longer answer wins' (60.0%)."),
+        (0.8, 25, 15, "training", "Not clearly different from the rule 'the longer answer wins' (60.0%)."),
+        (0.8, 10, 30, "below", "Worse than the rule 'the longer answer wins' (60.0%)."),
+        (0.55, 30, 10, "training", "Not clearly different from chance (50%)."),
+        (0.55, 10, 30, "below", "Worse than the rule 'the longer answer wins' (60.0%)."),
+        (0.3, 25, 15, "below", "Worse than chance (50%)."),
+    ],
+)
+def test_an_accuracy_stands_as_the_sign_test_with_the_best_rule_says(accuracy, ahead, behind, colour, words):
+    shortcuts = {"longer_wins": compare("the longer answer wins", ahead, behind)}
+    metrics = figures(accuracy, longer_wins=0.6, shortcuts=shortcuts)
+    assert sentences.judge_accuracy(metrics) == (colour, words)
+
+
+def test_an_accuracy_of_unknown_or_few_pairs_is_not_clearly_different_from_chance():
     assert sentences.judge_accuracy({"accuracy": 1.0}).colour == "training"
-    assert sentences.judge_accuracy(figures(1.0, 1, math.nan)).colour == "training"
-    assert sentences.judge_accuracy({"accuracy": 0.2}).colour == "below"
+    assert sentences.judge_accuracy({"accuracy": 0.2}).colour == "training"
+    assert sentences.judge_accuracy(figures(1.0, 3, math.nan)).colour == "training"
+    assert sentences.judge_accuracy(figures(1.0, 4, 0.0)).colour == "held-out"
 
 
 # Simpler models
@@ -254,6 +307,20 @@ def test_without_simpler_models_none_is_named_and_without_a_label_it_has_its_nam
 def test_next_to_few_pairs_a_simpler_model_has_no_percentage():
     found = sentences.describe_result(figures(0.8, 5, baselines={"head": baseline(1, 1, 1.0, label="a head")}))
     assert found[1] == "The model is not clearly different from a head (p = 1.00)."
+
+
+def test_the_settings_of_a_head_are_those_that_it_reads():
+    config = RewardConfig()
+    assert "learning_rate" in sentences.select_main_settings(config)
+    config.train = "head"
+    assert sentences.select_main_settings(config) == {
+        "model_name_or_path": None, "train": "head", "head_layers": None, "objective": "preference", "seed": 42,
+    }  # fmt: skip
+
+
+def test_few_pairs_of_the_generated_set_have_no_percentage():
+    found = sentences.describe_result(figures(1.0, 4, clean=figures(0.75, 4)))
+    assert "By the right labels, the model ranks 3 of 4 pairs correctly." in " ".join(found)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ EARLY = {"early_stopping_patience": 2, "load_best_model_at_end": True}
         ),
         (
             {"dataset_name": ["a"]},
-            "dataset_name needs --template; `preftemplates detect FILE` finds the templates that fit",
+            "--dataset_name needs --template; `preftemplates detect FILE` finds the templates that fit",
         ),
         (
             {"dataset_name": ["a"], "template": "T", "eval_size": 0.0, "eval_strategy": "epoch"},
@@ -111,6 +111,23 @@ EARLY = {"early_stopping_patience": 2, "load_best_model_at_end": True}
         (
             {"early_stopping_patience": 2, "eval_strategy": "no"},
             "early_stopping_patience has no effect without evaluations in the run; add --eval_strategy steps",
+        ),
+        *(
+            (
+                {"dataset_name": ["a"], "template": "T", "eval_size": 0.0, "eval_strategy": "no", **settings},
+                f"{said}; hold out rows with --eval_size or --eval_data, and add --eval_strategy steps",
+            )
+            for settings, said in (
+                (
+                    {"early_stopping_patience": 2},
+                    "early_stopping_patience has no effect without evaluations in the run",
+                ),
+                (
+                    {"save_strategy": "best", "metric_for_best_model": "loss"},
+                    "save_strategy best needs evaluations",
+                ),
+                ({"lr_scheduler_type": "greedy"}, "lr_scheduler_type greedy needs evaluations"),
+            )
         ),
         (
             {"early_stopping_patience": 2, "eval_strategy": "steps", "load_best_model_at_end": False},
@@ -144,9 +161,9 @@ EARLY = {"early_stopping_patience": 2, "load_best_model_at_end": True}
         *(
             (
                 {"datasets": [{"path": "a", "template": "T", "weight": weight}]},
-                f"datasets[0].weight: expected a number above 0, got {weight!r}",
+                f"datasets[0].weight: expected a number above 0 and at most 1000, got {weight!r}",
             )
-            for weight in (0, -1, True, "much", [1], float("inf"), float("nan"))
+            for weight in (0, -1, 1001, 1e300, True, "much", [1], float("inf"), float("nan"))
         ),
     ],
 )
@@ -274,3 +291,11 @@ def test_what_is_no_number_is_out_of_every_range(name):
     for value in (math.nan, "x"):
         with pytest.raises(SetupError, match=f"^{name} must be "):
             RewardConfig(**{name: value})
+
+
+def test_the_advice_to_evaluate_also_asks_for_rows_if_none_are_held_out():
+    words = ["--dataset_name", "a", "--template", "T", "--eval_size", "0", "--model_name_or_path", "m"]
+    for more in (["--eval_steps", "4"], ["--metric_for_best_model", "loss"]):
+        fix = "hold out rows with --eval_size or --eval_data, and add --eval_strategy steps"
+        with pytest.raises(SetupError, match=rf"^{more[0][2:]} has no effect without .*; {fix}$"):
+            read_config([*words, *more])

@@ -1,16 +1,26 @@
 """Baselines: simpler models on the same pairs, and whether the run is ahead of them."""
 
 import json
+import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from preftemplates_train.data.demo import generate
+from preftemplates_train.data.score_scale import UNSCALED
 from preftemplates_train.errors import SetupError
 from preftemplates_train.evaluation.figures import compare_scores
 from preftemplates_train.evaluation.sample_figures import SampleRewards
+from preftemplates_train.reports.sentences import judge_difference
 from preftemplates_train.settings.objectives import OBJECTIVES
 from preftemplates_train.training import baselines
-from preftemplates_train.training.baselines import Baseline, SkippedBaseline, compare_with_baselines, draw_groups
+from preftemplates_train.training.baselines import (
+    Baseline,
+    SkippedBaseline,
+    compare_with_baselines,
+    compare_with_rules,
+    draw_groups,
+)
 from score_support import write
 from trainer_support import train_by
 
@@ -110,3 +120,45 @@ def test_the_comparison_is_the_paired_one():
     assert figures["words"]["model"] == expected
     assert figures["words"]["accuracy"] == 0.375
     assert figures["head"] == {"skipped": "why"}
+
+
+def test_the_comparison_with_a_rule_is_the_paired_one_on_the_pairs_where_the_rule_can_choose():
+    rewards = np.array([[1.0, 0], [1, 0], [-1, 0], [1, 0]])
+    choices = {"longer_wins": np.array([-1.0, 1, -2, 0]), "first_listed_wins": np.array([1, math.nan, -1, 1])}
+    figures = compare_with_rules(OBJECTIVES["preference"], SampleRewards(rewards, choices=choices))
+    assert figures["longer_wins"] == {
+        "rule": "the shorter answer wins",
+        "accuracy": 0.625,
+        "model": compare_scores(np.array([1, 1, 0, 1.0]), np.array([1, 0, 1, 0.5])),
+    }
+    assert figures["first_listed_wins"] == {
+        "rule": "the first listed wins",
+        "accuracy": pytest.approx(2 / 3),
+        "model": compare_scores(np.array([1, 0, 1.0]), np.array([1, 0, 1.0])),
+    }
+
+
+def test_single_answers_are_compared_with_the_more_frequent_label():
+    labels = np.array([1.0, 0, 0, 0])
+    samples = [SimpleNamespace(labels={"label": label}) for label in labels]
+    objective = OBJECTIVES["pointwise"]
+    held_out = SampleRewards.collect(np.array([[1.0], [-1], [1], [-1]]), samples, objective, UNSCALED)
+    (figure,) = compare_with_rules(objective, held_out).values()
+    assert figure["rule"] == "always the more frequent label"
+    assert figure["accuracy"] == 0.75
+    assert (figure["model"]["ahead"], figure["model"]["behind"]) == (1, 1)
+    assert compare_with_rules(OBJECTIVES["regression"], SampleRewards(np.ones((3, 1)))) == {}
+
+
+def test_a_run_is_compared_with_each_rule_on_its_held_out_pairs(words, tmp_path):
+    result, printed = train_by(*words, "--baselines", "none")
+    figure = result.metrics["shortcuts"]["longer_wins"]
+    share = result.metrics["longer_wins"]
+    assert figure["accuracy"] == pytest.approx(max(share, 1 - share))
+    assert figure["model"]["samples"] == result.metrics["pairs"]
+    assert figure["model"]["difference"] == pytest.approx(result.metrics["accuracy"] - figure["accuracy"])
+    expected = {1: "better than", -1: "worse than", 0: "not clearly different from"}
+    rules = " ".join(printed.split()).partition("Rules that ignore the content: ")[2]
+    best = max(result.metrics["shortcuts"].values(), key=lambda entry: entry["accuracy"])
+    assert f"The model is {expected[judge_difference(best['model'])]}" in rules
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["shortcuts"].keys() >= {"longer_wins"}

@@ -15,6 +15,7 @@ from preftemplates_train.model.features import FeatureReader
 from preftemplates_train.model.tiny import train_tiny_tokenizer
 from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.training.environment import check_environment
+from preftemplates_train.training.head_fitting import describe_fitted_head
 from score_support import write
 from trainer_support import WORDS, encoder, refusal, train_by
 from transformers import AutoModelForSequenceClassification
@@ -228,7 +229,7 @@ def test_features_that_do_not_fit_into_memory_are_an_error_before_they_are_compu
 def test_several_processes_are_an_error(base, tmp_path, monkeypatch):
     monkeypatch.setattr("preftemplates_train.settings.config.RewardConfig.world_size", 2)
     words = ["--train", "head", "--model_name_or_path", str(base("Llama")), "--output_dir", str(tmp_path / "out")]
-    with pytest.raises(SetupError, match="train head runs in one process; start it without torchrun"):
+    with pytest.raises(SetupError, match="--train head runs in one process; start it without torchrun"):
         check_environment(read_config(words))
 
 
@@ -250,3 +251,29 @@ def test_a_trained_reward_model_may_be_the_frozen_one(base, words, tmp_path):
     again = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert first["head"]["validation"] == again["head"]["validation"]
     assert first["loss"] == pytest.approx(again["loss"], abs=1e-6)
+
+
+def test_the_line_of_a_head_names_what_cross_validation_has_chosen():
+    def describe(*tried):
+        losses = [{"layer": layer, "penalty": 1.0, "loss": 0.5, "smooth_loss": 0.5} for layer in tried]
+        figures = {"layer": 4, "layers": 6, "penalty": 1.0, "seconds": 2.0, "groups_from_cache": 0}
+        return describe_fitted_head({**figures, "validation": losses})
+
+    beginning = "head: fitted on layer 4 of 6, penalty 1, "
+    assert describe(3, 4, 4) == f"{beginning}both chosen by cross-validation; 2.0 s of CPU time"
+    assert describe(4, 4) == f"{beginning}the penalty chosen by cross-validation; 2.0 s of CPU time"
+    assert describe() == (
+        f"{beginning}neither chosen by cross-validation, for which there are too few prompts; 2.0 s of CPU time"
+    )
+
+
+def test_the_report_of_a_head_names_no_setting_of_training_steps(base, words, tmp_path):
+    model = ["--model_name_or_path", str(base("Llama")), "--baselines", "none", "--head_layers", "4"]
+    train_by(*words, *model)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert not [
+        name for name in ("learning_rate", "lr_scheduler_type", "num_train_epochs", "batch_size") if name in page
+    ]
+    assert "head_layers" in page
+    assert "Fit of the head" in page
+    assert "Choice of the layer" not in page

@@ -7,7 +7,7 @@ import pytest
 import torch
 from peft import AutoPeftModelForSequenceClassification, PeftModel
 from preftemplates_train.data.demo import generate
-from preftemplates_train.errors import SetupError
+from preftemplates_train.errors import ResumeError, SetupError
 from preftemplates_train.evaluation.scorer import Scorer
 from preftemplates_train.model.manifest import find_damage
 from preftemplates_train.training.output_folder import check_output_folder
@@ -138,6 +138,38 @@ def test_a_base_model_that_has_moved_is_named_and_found_in_its_new_place(trained
         else:
             with pytest.raises(SetupError, match=f"on {place}, and this base model cannot be loaded: there is no dir"):
                 Scorer(adapter)
+
+
+def scale_weights(base):
+    path = base / "model.safetensors"
+    save_file({name: 1.3 * values for name, values in load_file(path).items()}, path, metadata={"format": "pt"})
+
+
+def test_a_base_model_whose_weights_have_changed_is_an_error(trained, adapter, tmp_path):
+    _, base = trained
+    changed = shutil.copytree(base, tmp_path / "changed")
+    scale_weights(changed)
+    path = adapter / "adapter_config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "base_model_name_or_path": str(changed)}))
+    with pytest.raises(SetupError) as caught:
+        Scorer(adapter)
+    assert str(caught.value).startswith(
+        f"{adapter} is a LoRA adapter on {changed}, whose weights have changed since the adapter was trained; restore"
+    )
+    assert "\n" not in str(caught.value)
+    older = json.loads((adapter / "preftemplates.json").read_text())
+    assert len(older.pop("base_weights")) == 64
+    (adapter / "preftemplates.json").write_text(json.dumps(older))
+    assert rewards_of(adapter), "a record of an older version has no hash, and the adapter still loads"
+
+
+def test_a_run_is_not_continued_on_a_base_model_whose_weights_have_changed(tmp_path, base_model):
+    base = shutil.copytree(base_model("decoder with BOS"), tmp_path / "base")
+    folder = train_adapter(tmp_path, base)
+    scale_weights(base)
+    with pytest.raises(ResumeError, match="checkpoint-3 was written with other weights of the base model; restore"):
+        train_adapter(tmp_path, base, "--resume_from_checkpoint", str(folder / "checkpoint-3"))
 
 
 def edit(adapter, change):

@@ -84,7 +84,7 @@ def test_the_checkpoint_scores_in_the_models_own_chat_template_and_in_no_other(m
     assert scorer.style.text(TALK, False) == write_trained(model)
     for style in (str(model), get_style(model), model):
         assert Scorer(folder, style=style).style == scorer.style
-    with pytest.raises(Exception, match="was trained in style ada, not in style chatml"):
+    with pytest.raises(Exception, match="was trained with style ada, not with style chatml"):
         Scorer(folder, style="chatml")
 
 

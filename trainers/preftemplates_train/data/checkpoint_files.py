@@ -20,8 +20,12 @@ JSON_FILES = (
 )  # fmt: skip
 """The files of a checkpoint that hold a JSON object, other than the index of the weights."""
 
-TOKENIZER_FILES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken")
-"""Patterns of files, one of which a tokenizer needs."""
+MODEL_FILES = (
+    "*.safetensors", "*.safetensors.index.json", CONFIG_NAME, ADAPTER_CONFIG_NAME, "chat_template.jinja",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt",
+    "*.model",
+)  # fmt: skip
+"""Patterns of the files that a model consists of, and that this trainer writes."""
 
 SIZES = (
     "num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "vocab_size",
@@ -104,11 +108,6 @@ def has_own_tokenizer_code(folder: Path) -> bool:
     """Return whether a local checkpoint comes with code for its tokenizer; this code is never run."""
     config = folder / "tokenizer_config.json"
     return config.exists() and "auto_map" in _read_object(config)
-
-
-def lacks_tokenizer(folder: Path) -> bool:
-    """Return whether a local checkpoint has no file from which a tokenizer can be loaded."""
-    return not any(path for pattern in TOKENIZER_FILES for path in folder.glob(pattern))
 
 
 def check_weight_files(folder: Path) -> None:

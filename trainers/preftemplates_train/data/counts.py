@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from preftemplates.data.issues import IssueLog, RowIssue
@@ -87,22 +88,54 @@ def check_rejected_rows(name: str, report: ConversionReport) -> None:
 
 
 def make_no_sample_error(
-    purpose: str, reports: Mapping[str, Sequence[ConversionReport]], unit: SampleUnit = "pair"
+    purpose: str,
+    reports: Mapping[str, Sequence[ConversionReport]],
+    unit: SampleUnit = "pair",
+    dropped: Mapping[str, LengthReport] = MappingProxyType({}),
+    max_length: int = 0,
+    policy: LengthPolicy = "drop",
 ) -> SetupError:
-    """Return the error for data without samples, with the reason for the first row that gives no sample.
+    """Return the error for data without samples, with the reason why samples are dropped or a row gives none.
 
     Args:
         purpose: the verb phrase after "no pair to".
         reports: the counts of the rows by the source's name.
         unit: the word for a sample.
+        dropped: the counts of the samples by the source's name, if they were encoded.
+        max_length: the largest number of tokens that a text may have.
+        policy: how a sample with a longer text is handled.
     """
-    reasons = (
+    for name, report in dropped.items():
+        if report.kept:
+            return SetupError(
+                f"there is no {unit} to {purpose}: {name}: its weight leaves none of {report.kept} {unit}s; use a"
+                " larger weight"
+            )
+        if report.samples:
+            reasons, remedies = _describe_dropped(report, max_length, policy)
+            use = f"; use {' or '.join(remedies)}" if remedies else ""
+            return SetupError(
+                f"there is no {unit} to {purpose}: {name}: all {report.samples} {unit}s are dropped: {reasons}{use}"
+            )
+    first_reasons = (
         f": {name}, row {issue.row}: {issue.message}"
         for name, of_source in reports.items()
         for report in of_source
         for issue in (*report.rejected, *report.skipped)
     )
-    return SetupError(f"there is no {unit} to {purpose}" + next(reasons, ""))
+    return SetupError(f"there is no {unit} to {purpose}" + next(first_reasons, ""))
+
+
+def _describe_dropped(report: LengthReport, max_length: int, policy: LengthPolicy) -> tuple[str, list[str]]:
+    """Return the counts of dropped samples by their reasons, and the options that keep more samples."""
+    longer = ["a larger --max_length", *(["--length_policy cut_prompt"] if policy == "drop" else [])]
+    causes: tuple[tuple[int, str, list[str]], ...] = (
+        (report.too_long, f"too long for {max_length} tokens", longer),
+        (report.unencodable, "unencodable", ["another --pad_token"]),
+        (report.equal, "equal as tokens", []),
+    )
+    reasons = ", ".join(f"{count} {reason}" for count, reason, _ in causes if count)
+    return reasons, [option for count, _, options in causes if count for option in options]
 
 
 def check_dropped_samples(
@@ -121,15 +154,8 @@ def check_dropped_samples(
     dropped = report.samples - report.kept
     if dropped <= allowed * report.samples:
         return
-    cut = ", --length_policy cut_prompt" if policy == "drop" else ""
-    causes = (
-        (report.too_long, f"too long for {max_length} tokens", f"a larger --max_length{cut}"),
-        (report.unencodable, "unencodable", "another --pad_token"),
-        (report.equal, "equal as tokens", ""),
-    )
-    reasons = ", ".join(f"{count} {reason}" for count, reason, _ in causes if count)
-    remedies = "".join(f"{remedy}, " for count, _, remedy in causes if count and remedy)
-    remedies = f"{remedies}or a higher --max_dropped" if remedies else "a higher --max_dropped"
+    reasons, options = _describe_dropped(report, max_length, policy)
+    remedies = ", ".join([*options, "or a higher --max_dropped"]) if options else "a higher --max_dropped"
     share = f"{dropped} of {report.samples} {unit}s" if report.kept else f"all {report.samples} {unit}s"
     raise SetupError(
         f"{name}: {share} would be dropped, more than the {allowed:.0%} allowed: {reasons}; use {remedies}"

@@ -20,7 +20,7 @@ from preftemplates_train.data.counts import (
     make_no_sample_error,
 )
 from preftemplates_train.data.encoding import LabelledTokens, TokenGroup, encode_labelled_texts, group_by_row
-from preftemplates_train.data.label_checks import check_labels, check_template
+from preftemplates_train.data.label_checks import check_distance, check_labels, check_template
 from preftemplates_train.data.labelled_texts import LabelledTextReader, LabelledTexts, read_labelled_texts
 from preftemplates_train.data.score_scale import UNSCALED, ScoreScale
 from preftemplates_train.data.shared_prompts import find_shared_rows
@@ -233,9 +233,11 @@ def encode_data(
         held_out += samples
     reports = {name: report.rows for name, report in data.reports.items()}
     if not groups:
-        raise make_no_sample_error("train on", reports, objective.unit)
+        dropped = {name: report.train for name, report in data.reports.items()}
+        raise make_no_sample_error("train on", reports, objective.unit, dropped, max_length, config.length_policy)
     if data.held_out and not held_out:
-        raise make_no_sample_error("evaluate on", reports, objective.unit)
+        dropped = {name: report.held_out for name, report in data.reports.items()}
+        raise make_no_sample_error("evaluate on", reports, objective.unit, dropped, max_length, config.length_policy)
     clean, _ = encode_labelled_texts(data.clean, encoder, max_length=max_length, pad_id=pad_id)
     digest = _hash_samples(chain.from_iterable(groups), objective)
     return _prepare_labels(TokenData(groups, held_out, clean, digest), objective)
@@ -251,7 +253,9 @@ def _prepare_labels(data: TokenData, objective: Objective) -> TokenData:
     scale = ScoreScale.measure([one.labels["score"] for one in data.train])
 
     def scale_labels(one: LabelledTokens) -> LabelledTokens:
-        return one._replace(labels={**one.labels, "score": scale.standardise(one.labels["score"])})
+        score = scale.standardise(one.labels["score"])
+        check_distance(one, score)
+        return one._replace(labels={**one.labels, "score": score})
 
     scaled = {id(group): tuple(map(scale_labels, group)) for group in data.groups}  # a weight repeats groups
     groups = [scaled[id(group)] for group in data.groups]

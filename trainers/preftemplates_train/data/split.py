@@ -28,8 +28,8 @@ def split_by_prompt(
     if len(prompts) < 2:
         reason = ", since the custom template writes no prompt" if prompts == [""] else ""
         raise SetupError(
-            f"a split by prompt needs at least two prompts, got {len(prompts)}{reason}; name held-out rows with"
-            " --eval_data"
+            f"holding out prompts needs at least two of them, got {len(prompts)}{reason}; name held-out rows with"
+            " --eval_data, or set --eval_size 0"
         )
     held_out = set(prompts[: min(len(prompts) - 1, max(1, round(share * len(prompts))))])
     sides: tuple[list[LabelledTexts], list[LabelledTexts]] = ([], [])

@@ -12,7 +12,8 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from preftemplates.errors import preview
-from preftemplates_train.data.checkpoint_files import check_checkpoint_files, has_own_tokenizer_code, lacks_tokenizer
+from preftemplates.styles.tokenizer_files import lacks_tokenizer
+from preftemplates_train.data.checkpoint_files import check_checkpoint_files, has_own_tokenizer_code
 from preftemplates_train.errors import SetupError, summarize_error
 
 if TYPE_CHECKING:

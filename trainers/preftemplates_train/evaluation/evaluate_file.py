@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from preftemplates import Ranked
 from preftemplates.cli.terminal import SafeConsole, print_json
-from preftemplates.data.writing import check_writable, write_text
+from preftemplates.data.writing import write_text
 from preftemplates.errors import Code, did_you_mean, one_line
 from preftemplates_train.console import replace_non_finite
 from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
 from preftemplates_train.evaluation.fail_below import check_bounds, make_place_error
 from preftemplates_train.evaluation.figures import compare_on_common_samples, evaluate_samples
+from preftemplates_train.evaluation.output_paths import check_output
 from preftemplates_train.evaluation.places import explain_no_places
 from preftemplates_train.evaluation.reward_bench import BENCHMARK_COLUMNS, BENCHMARKS
 from preftemplates_train.evaluation.scored_samples import ScoredSample
@@ -230,7 +231,7 @@ def _check_paths(options: EvaluateOptions) -> None:
     if options.against is not None:
         CheckpointRecord.read(options.against)
     if options.out is not None:
-        check_writable(options.out)
+        check_output(options.out, options, *([] if options.against is None else [options.against]))
     if options.write_temperature:
         CheckpointRecord.read(options.model)
         reason = explain_unreplaceable(options.model, RECORD_FILE)

@@ -26,6 +26,9 @@ METRIC_RULES = {
 }
 """Content-blind rules, each with its opposite."""
 
+MAJORITY_RULE = "always the more frequent label"
+"""The rule that single answers are compared with."""
+
 
 def score_wins(differences: Floats) -> Floats:
     """Return 1 where the chosen answer has the higher reward, 0 where the other has it, and one half for a tie."""
@@ -149,19 +152,28 @@ def summarize_rewards(chosen: Floats, rejected: Floats) -> dict[str, float]:
     }
 
 
-def measure_shortcuts(
+def choose_by_rules(
     chosen_lengths: Sequence[int], rejected_lengths: Sequence[int], first_listed: Sequence[bool | None]
-) -> dict[str, float]:
-    """Return the accuracy of content-blind rules: the longer answer wins, the first listed wins.
+) -> dict[str, Floats]:
+    """Return what content-blind rules choose: above zero the chosen answer, below zero the other, NaN if unknown.
 
     Args:
         chosen_lengths: the lengths of the chosen answers, in tokens.
         rejected_lengths: the lengths of the rejected answers, in tokens.
         first_listed: for each pair, whether the chosen answer is the first listed; None if that is unknown.
     """
-    differences = np.array(chosen_lengths, dtype=np.float64) - np.array(rejected_lengths, dtype=np.float64)
-    accuracies = {"longer_wins": compute_accuracy(differences)[0]}
-    known = [bool(is_first) for is_first in first_listed if is_first is not None]
-    if len(set(known)) > 1:  # otherwise the better answer has its own column, which names it
-        accuracies["first_listed_wins"] = sum(known) / len(known)
-    return accuracies
+    lengths = (np.array(side, dtype=np.float64) for side in (chosen_lengths, rejected_lengths))
+    choices = {"longer_wins": np.subtract(*lengths)}
+    first = np.array([np.nan if is_first is None else 2.0 * is_first - 1 for is_first in first_listed])
+    known = first[~np.isnan(first)]
+    if len(set(known.tolist())) > 1:  # otherwise the better answer has its own column, which names it
+        choices["first_listed_wins"] = first
+    return choices
+
+
+def measure_shortcuts(
+    chosen_lengths: Sequence[int], rejected_lengths: Sequence[int], first_listed: Sequence[bool | None]
+) -> dict[str, float]:
+    """Return the accuracy of content-blind rules, with the arguments of `choose_by_rules`."""
+    choices = choose_by_rules(chosen_lengths, rejected_lengths, first_listed)
+    return {name: compute_accuracy(choice[~np.isnan(choice)])[0] for name, choice in choices.items()}

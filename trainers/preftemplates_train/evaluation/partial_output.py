@@ -6,11 +6,17 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from preftemplates.errors import FileError
 from preftemplates_train.errors import ResumeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+
+def find_partial_path(out: Path) -> Path:
+    """Return the path of the finished rows of an output."""
+    return out.with_name(out.name + ".part")
 
 
 class PartialOutput:
@@ -23,26 +29,36 @@ class PartialOutput:
 
     Raises:
         ResumeError: the existing lines are of another job.
+        FileError: the existing file was not written by this class.
     """
 
     def __init__(self, out: Path, job: Mapping[str, str], *, resume: bool) -> None:
-        self.path = out.with_name(out.name + ".part")
+        self.path = find_partial_path(out)
         self._header = json.dumps(dict(job)) + "\n"
+        if self.path.exists():
+            self._check_is_own()
         if resume and self.path.exists():
             self._check_job(job)
         else:
             self.path.write_text(self._header, encoding="utf-8")
+
+    def _check_is_own(self) -> None:
+        with self.path.open("rb") as file:
+            header = file.readline()
+        try:
+            is_own = not header or {"model", "input"} <= set(json.loads(header))
+        except (ValueError, TypeError, RecursionError):
+            is_own = False
+        if not is_own:
+            raise FileError(f"{self.path} would be replaced, but `score` did not write it; rename or remove it")
 
     def _check_job(self, job: Mapping[str, str]) -> None:
         with self.path.open(encoding="utf-8") as file:
             header = file.readline()
         if header == self._header:
             return
-        try:
-            other_job = json.loads(header)
-        except ValueError:
-            other_job = {}
-        differing = [name for name in job if not isinstance(other_job, dict) or other_job.get(name) != job[name]]
+        other_job = json.loads(header) if header else {}
+        differing = [name for name in job if other_job.get(name) != job[name]]
         names = " and another ".join(differing)
         raise ResumeError(f"{self.path} was started with another {names}; remove it, or leave out --resume")
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from preftemplates_train.data.score_scale import UNSCALED
-from preftemplates_train.evaluation.metrics import compute_accuracy, compute_log_loss, score_wins, summarize_rewards
+from preftemplates_train.evaluation.metrics import (
+    choose_by_rules,
+    compute_accuracy,
+    compute_log_loss,
+    score_wins,
+    summarize_rewards,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,24 +34,35 @@ class SampleRewards(NamedTuple):
         rewards: shape (N, K), with the chosen answer of a pair first.
         labels: the labels that the objective requires, by name, each of shape (N,); scores in standard deviations.
         scale: the scale of the scores.
+        choices: for each content-blind rule, by the name of its accuracy in the figures, above zero where the rule
+            agrees with the label, below zero where it does not, and NaN where it cannot choose; each of shape (N,).
     """
 
     rewards: Floats
     labels: Mapping[str, Floats] = {}
     scale: ScoreScale = UNSCALED
+    choices: Mapping[str, Floats] = {}
 
     @classmethod
     def collect(
         cls, rewards: Floats, samples: Sequence[LabelledTokens], objective: Objective, scale: ScoreScale
     ) -> SampleRewards:
-        """Return the rewards of samples with the labels that the objective requires."""
+        """Return the rewards of samples with the labels that the objective requires, and the choices of the rules."""
         labels = {name: np.array([one.labels[name] for one in samples]) for name in objective.required_labels}
-        return cls(rewards, labels, scale)
+        choices: Mapping[str, Floats] = {}
+        if objective.unit == "pair":
+            chosen, rejected = ([len(one.ids[side]) for one in samples] for side in (0, 1))
+            choices = choose_by_rules(chosen, rejected, [one.sample.first_listed for one in samples])
+        elif objective.figures == "verdicts":
+            choices = {"majority_accuracy": _turn_to_labels(np.ones(len(samples)), labels["label"])}
+        return cls(rewards, labels, scale, choices)
 
     def select(self, mask: NDArray[np.bool_]) -> SampleRewards:
         """Return the samples where the mask is true."""
-        labels = {name: values[mask] for name, values in self.labels.items()}
-        return SampleRewards(self.rewards[mask], labels, self.scale)
+        labels, choices = (
+            {name: values[mask] for name, values in part.items()} for part in (self.labels, self.choices)
+        )
+        return SampleRewards(self.rewards[mask], labels, self.scale, choices)
 
 
 def measure_samples(objective: Objective, samples: SampleRewards) -> dict[str, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from pathlib import Path
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.cli.terminal import SafeConsole, print_json
 from preftemplates.data.reading import find_file_kind, import_extra, make_ending_error
-from preftemplates.data.writing import check_writable, open_writer
+from preftemplates.data.writing import open_writer
 from preftemplates.errors import Code, FileError
 from preftemplates_train.console import escape_text
 from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, summarize_error
-from preftemplates_train.evaluation.partial_output import PartialOutput, hash_files
+from preftemplates_train.evaluation.output_paths import check_output
+from preftemplates_train.evaluation.partial_output import PartialOutput, find_partial_path, hash_files
 from preftemplates_train.evaluation.scorer import ROWS_PER_WINDOW, Scorer, score_answers
 from preftemplates_train.model.checkpoint import hash_tokenizer
 from preftemplates_train.model.weight_hashes import hash_weights
@@ -76,9 +76,8 @@ def score_file(options: ScoreOptions) -> int:
     source, out, format = options.source, options.out, options.format
     if find_file_kind(out) is None:
         raise make_ending_error(out)
-    check_writable(out)
-    if os.path.realpath(out) == os.path.realpath(source):
-        raise FileError(f"{out} is the input; name another file with --out")
+    check_output(out, options)
+    check_output(find_partial_path(out), options)
     scorer = Scorer(options.model, options.batch_size, style=options.style, allow_style=options.allow_style)
     row_template = scorer.find_template(options.template)
     row_template.check_format(format)

@@ -89,7 +89,7 @@ class Scorer:
         no_branches: why common prefixes are not computed once, as in training; None if they are.
 
     Raises:
-        SetupError: the folder does not contain such a checkpoint, or the model was trained in another style.
+        SetupError: the folder does not contain such a checkpoint, or the model was trained with another style.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Scorer:
     def _load_model(self) -> PreTrainedModel:
         """Load the model; an adapter is merged into its base model."""
         if is_adapter(self.folder):
-            return load_adapted_model(self.folder, self.tokenizer, self.record.settings.get("dtype", "auto"))
+            return load_adapted_model(self.folder, self.tokenizer, self.record)
         return load_scorer_weights(str(self.folder))
 
     def _choose_style(self, requested: str | Style | None) -> Style | None:
@@ -137,8 +137,8 @@ class Scorer:
             return trained
         if not self.allow_style:
             raise SetupError(
-                f"{self.folder} was trained in {self._describe_layout()}, not in style {style.name}; to use it anyway,"
-                " add --allow_style"
+                f"{self.folder} was trained with {self._describe_layout()}, not with style {style.name}; to use it"
+                " anyway, add --allow_style"
             )
         return style
 
@@ -221,7 +221,7 @@ class Scorer:
         return rewards
 
     def adapt_template(self, template: Template) -> Template:
-        """Return the template in the style that the checkpoint was trained in, or in the requested one.
+        """Return the template in the style that the checkpoint was trained with, or in the requested one.
 
         Raises:
             SetupError: a custom template cannot be rendered in another style, nor another template in its layout.
@@ -232,8 +232,8 @@ class Scorer:
         if self.allow_style or (template.is_custom and template.text_digest in digests):
             return template
         raise SetupError(
-            f"{self.folder} was trained in {self._describe_layout()}, which {template.name} does not write; to use it"
-            " anyway, add --allow_style"
+            f"{self.folder} was trained with {self._describe_layout()}, which {template.name} does not write; to"
+            " use it anyway, add --allow_style"
         )
 
     def find_template(self, name: str | None) -> Template:

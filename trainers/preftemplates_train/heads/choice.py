@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from torch import Tensor
-
+from preftemplates_train.data.label_checks import find_only_label
 from preftemplates_train.heads.feature_table import FeatureTable, HeadBatch
 from preftemplates_train.heads.fit import LinearHead, Scaling, find_row_space, fit_head
 from preftemplates_train.model.losses import compute_objective
@@ -16,6 +15,8 @@ from preftemplates_train.settings.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from torch import Tensor
 
     from preftemplates_train.data.encoding import TokenGroup
     from preftemplates_train.data.labelled_texts import LabelledTexts
@@ -79,7 +80,7 @@ class FittedHead(NamedTuple):
         head: the head, for features that are not standardised.
         cut: the index of the cut in the table.
         penalty: the penalty.
-        validation: the losses of all cuts and penalties that were tried; empty if there is only one fold.
+        validation: the losses of all cuts and penalties that were tried; empty if there were too few prompts.
     """
 
     head: LinearHead
@@ -128,11 +129,13 @@ def fit_best_head(
         seed: the seed of the folds.
         penalties: the penalties to choose from, the strongest first.
     """
-    fold_of = torch.tensor(draw_folds(groups, FOLDS, seed))
     validation: tuple[ValidationLoss, ...] = ()
     cut, penalty = table.values.shape[1] - 1, 1.0 if 1.0 in penalties else penalties[0]
-    if len(set(fold_of.tolist())) > 1:
-        folds = [_split(groups, table, fold_of, fold) for fold in range(int(fold_of.max()) + 1)]
+    folds = [
+        (HeadBatch.from_groups(fitted, table), HeadBatch.from_groups(left_out, table))
+        for fitted, left_out in split_folds(groups, objective, seed)
+    ]
+    if folds:
         validation = tuple(
             loss
             for number in track(range(table.values.shape[1]), "choosing the layer")
@@ -168,14 +171,23 @@ def smooth_losses(validation: Sequence[ValidationLoss]) -> dict[tuple[int, float
     return smooth or mean_of
 
 
-def _split(
-    groups: Sequence[TokenGroup], table: FeatureTable, fold_of: Tensor, fold: int
-) -> tuple[HeadBatch, HeadBatch]:
-    """Return the groups without a fold, and the groups of the fold."""
-    sides: tuple[list[TokenGroup], list[TokenGroup]] = ([], [])
-    for group, number in zip(groups, fold_of.tolist(), strict=True):
-        sides[number == fold].append(group)
-    return HeadBatch.from_groups(sides[0], table), HeadBatch.from_groups(sides[1], table)
+def split_folds(
+    groups: Sequence[TokenGroup], objective: HeadObjective, seed: int
+) -> list[tuple[list[TokenGroup], list[TokenGroup]]]:
+    """Return for each fold the other groups, to fit, and the groups of the fold, to compute the loss on.
+
+    A fold is left out if its other groups have one label only, to which no head can be fitted. With a single prompt,
+    there are no folds.
+    """
+    fold_of = draw_folds(groups, FOLDS, seed)
+    folds = []
+    for fold in sorted(set(fold_of)):
+        sides: tuple[list[TokenGroup], list[TokenGroup]] = ([], [])
+        for group, number in zip(groups, fold_of, strict=True):
+            sides[number == fold].append(group)
+        if sides[0] and find_only_label(chain.from_iterable(sides[0]), OBJECTIVES[objective.name]) is None:
+            folds.append(sides)
+    return folds
 
 
 def _validate_cut(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from preftemplates_train.errors import make_write_error
+from preftemplates_train.errors import TrainingError, make_write_error, summarize_error
 from preftemplates_train.model.features import find_last_linear
 from preftemplates_train.model.weight_hashes import hash_weights
 from preftemplates_train.progress import track
@@ -29,6 +31,27 @@ if TYPE_CHECKING:
 
 GROUPS_PER_FILE = 128
 """The number of groups per file: a run that is stopped loses at most this many."""
+
+WRITE_FIX = (
+    "free some space, or name another --feature_cache, then run the command again; it reuses the features that are"
+    " written"
+)
+
+_FILE_NAME = re.compile(r"[0-9a-f]{32}-[0-9a-f]{32}\.safetensors|\.[0-9a-f]{32}-[0-9a-f]{32}\.safetensors\.\d+")
+
+
+def is_feature_file(name: str) -> bool:
+    """Return whether a file has the name of a complete or a temporary file of features."""
+    return _FILE_NAME.fullmatch(name) is not None
+
+
+def remove_feature_files(folder: Path) -> None:
+    """Remove the files of features in a folder, and the folder if nothing else is in it."""
+    with suppress(OSError):  # there is no such folder, or it contains other files
+        for path in folder.iterdir():
+            if is_feature_file(path.name):
+                path.unlink()
+        folder.rmdir()
 
 
 def hash_frozen_weights(model: PreTrainedModel, pad_id: int) -> str:
@@ -95,7 +118,7 @@ class FeatureCache:
             groups: the ids of each text, by group.
 
         Raises:
-            TrainingError: the folder cannot be written.
+            TrainingError: the folder cannot be written, or one of its files cannot be read.
         """
         prefix = hashlib.sha256(f"{self._key} {reader.depths}".encode()).hexdigest()[:32]
         cached = dict(self._list_cached(prefix))
@@ -130,8 +153,9 @@ class FeatureCache:
             save_file({"features": torch.cat(features)}, partial, metadata={"groups": json.dumps(entries)})
             partial.replace(path)
         except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
-            raise make_write_error(path, error) from error
+            with suppress(OSError):  # the error raised below says more
+                partial.unlink(missing_ok=True)
+            raise make_write_error(self.folder, error, WRITE_FIX) from error
         return dict(_list_places(path, entries))
 
 
@@ -143,6 +167,9 @@ def _list_places(path: Path, entries: Sequence[tuple[str, int]]) -> Iterator[tup
 
 
 def _read_features(path: Path) -> Tensor:
-    with safe_open(path, framework="pt") as file:
-        features: Tensor = file.get_tensor("features")
+    try:
+        with safe_open(path, framework="pt") as file:
+            features: Tensor = file.get_tensor("features")
+    except (OSError, SafetensorError) as error:  # another program has changed the file since it was listed
+        raise TrainingError(f"{path} cannot be read: {summarize_error(error)}; run the command again") from error
     return features

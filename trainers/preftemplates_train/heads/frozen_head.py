@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,7 +17,7 @@ from preftemplates_train.model.features import find_last_linear
 from preftemplates_train.model.layers import check_cut, cut_model, find_layer_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from transformers import PreTrainedModel
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 MOST_CUTS = 8
 """The number of cuts to try if the settings name none."""
+
+LARGEST_MARGIN = 1e10
+"""The largest absolute value of a margin. From about 1e13 on, fits do not converge."""
 
 
 def choose_depths(number: int, requested: Sequence[int] | None = None) -> list[int]:
@@ -170,6 +174,22 @@ def check_bias(model: PreTrainedModel, objective: HeadObjective) -> None:
         )
 
 
+def check_margins(groups: Iterable[TokenGroup], objective: HeadObjective) -> None:
+    """Raise an error for a margin so large that the loss is rounded by more than the fit could improve it.
+
+    Raises:
+        SetupError: the message names the row.
+    """
+    if objective.name != "margin":
+        return
+    for one in chain.from_iterable(groups):
+        if not abs(margin := one.labels.get("margin", 0.0)) <= LARGEST_MARGIN:
+            raise SetupError(
+                f"{one.sample.source}, row {one.sample.row}: a head cannot be fitted with the margin {margin:g},"
+                f" expected a number from {-LARGEST_MARGIN:g} to {LARGEST_MARGIN:g}; fix the row, or scale the column"
+            )
+
+
 def count_layers(model: PreTrainedModel) -> int:
     """Return how many layers a model has."""
     return len(find_layer_stack(model).layers)
@@ -196,6 +216,10 @@ def fit_frozen_head(
 
     Returns:
         The head, and the features of all groups.
+
+    Raises:
+        SetupError: a margin is too large.
     """
+    check_margins(groups, objective)
     table = compute_feature_table(reader, [*groups, *others], cache)
     return fit_best_head(table, groups, objective, seed=seed), table

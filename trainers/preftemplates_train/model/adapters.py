@@ -27,6 +27,7 @@ from preftemplates_train.model.loading import (
     load_classifier,
     load_model_config,
 )
+from preftemplates_train.model.weight_hashes import hash_base_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,16 +123,17 @@ def save_adapter(folder: Path, model: Any, tokenizer: PreTrainedTokenizerFast, r
     record.write(folder)
 
 
-def load_adapted_model(folder: Path, tokenizer: PreTrainedTokenizerFast, dtype: str) -> PreTrainedModel:
+def load_adapted_model(folder: Path, tokenizer: PreTrainedTokenizerFast, record: CheckpointRecord) -> PreTrainedModel:
     """Load an adapter's base model and merge the adapter into it.
 
     Args:
         folder: the adapter's folder.
         tokenizer: the adapter's tokenizer, with its pad token.
-        dtype: the type in which the base model was loaded when the adapter was trained.
+        record: the adapter's record.
 
     Raises:
-        SetupError: peft is not installed, or the base model or the adapter cannot be loaded.
+        SetupError: peft is not installed, the base model or the adapter cannot be loaded, or the base model has other
+            weights than when the adapter was trained.
     """
     try:
         from peft import PeftModel
@@ -139,7 +141,7 @@ def load_adapted_model(folder: Path, tokenizer: PreTrainedTokenizerFast, dtype: 
         raise SetupError(f"{folder} is a LoRA adapter, which needs peft: {spell_install('peft')}") from error
     check_weight_files(folder)
     saved = frozenset(list_weights(folder / ADAPTER_SAFE_WEIGHTS_NAME))
-    model = _load_base(folder, dtype, saved)
+    model = _load_base(folder, record, saved)
     grow_vocabulary(model, tokenizer)  # before the adapter, whose trained embeddings have the grown shape
     try:
         with warnings.catch_warnings():
@@ -153,18 +155,20 @@ def load_adapted_model(folder: Path, tokenizer: PreTrainedTokenizerFast, dtype: 
     return merged
 
 
-def _load_base(folder: Path, dtype: str, saved: frozenset[str]) -> PreTrainedModel:
+def _load_base(folder: Path, record: CheckpointRecord, saved: frozenset[str]) -> PreTrainedModel:
     """Load an adapter's base model.
 
     Args:
         folder: the adapter's folder.
-        dtype: as in `load_adapted_model`.
+        record: the adapter's record.
         saved: the names of the adapter's weights.
 
     Raises:
-        SetupError: the base model cannot be loaded, or a weight is in neither the base model nor the adapter.
+        SetupError: the base model cannot be loaded, a weight is in neither the base model nor the adapter, or the base
+            model's weights have changed since the adapter was trained.
     """
     name, revision = read_adapter_base(folder)
+    dtype = record.settings.get("dtype", "auto")  # the type in which the run loaded the base model
     try:
         check_checkpoint_files(name)
         config = load_model_config(name, revision)
@@ -178,6 +182,11 @@ def _load_base(folder: Path, dtype: str, saved: frozenset[str]) -> PreTrainedMod
     drawn = sorted(weights for weights in info["missing_keys"] if PEFT_PREFIX + weights not in saved)
     if drawn:
         raise SetupError(f"{folder} lacks the weights {drawn[0]}, and so does its base model; {NAME_MERGED}")
+    if record.base_weights is not None and hash_base_weights(model, info["missing_keys"]) != record.base_weights:
+        raise SetupError(
+            f"{folder} is a LoRA adapter on {name}, whose weights have changed since the adapter was trained; restore"
+            f" them, set base_model_name_or_path in {ADAPTER_CONFIG_NAME} to a copy of them, or {NAME_MERGED}"
+        )
     return model
 
 

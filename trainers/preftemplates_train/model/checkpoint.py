@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 import preftemplates
 from preftemplates import Style
 from preftemplates.data.writing import write_text
-from preftemplates.errors import PrefTemplatesError, one_line
+from preftemplates.errors import PrefTemplatesError, one_line, preview
 from preftemplates_train.errors import SetupError
 from preftemplates_train.model.manifest import replace_file
 
@@ -51,6 +51,7 @@ class CheckpointRecord:
             compared. `evaluate --write-temperature` sets it.
         score_scale: for a model that learnt scores, their `mean` and standard `deviation`: a reward predicts the score
             mean + deviation * reward. None for other models. Not compared, because it follows from the data.
+        base_weights: for LoRA, a hash of the base model's weights; None for other models, and in older records.
     """
 
     templates: dict[str, dict[str, str]]
@@ -66,6 +67,7 @@ class CheckpointRecord:
     version: str = preftemplates.__version__
     temperature: float = 1.0
     score_scale: dict[str, float] | None = None
+    base_weights: str | None = None
 
     def write(self, folder: Path) -> None:
         """Write the record into a checkpoint's folder."""
@@ -83,7 +85,9 @@ class CheckpointRecord:
             SetupError: there is no record, or it is not valid.
         """
         if not folder.exists():
-            raise SetupError(f"there is no folder {folder}; name a folder that preftemplates-train wrote")
+            raise SetupError(
+                f"there is no folder {preview(str(folder))}; name a folder that preftemplates-train wrote"
+            )
         try:
             record = TypeAdapter(cls).validate_json((folder / RECORD_FILE).read_bytes(), strict=True)
             styles = [] if record.style is None else [record.style]
@@ -126,7 +130,7 @@ def write_temperature(folder: Path, temperature: float) -> None:
 
 
 def read_trained_style(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Style:
-    """Return the style that a model was trained in: its chat template.
+    """Return the style that a model was trained with: its chat template.
 
     Raises:
         SetupError: the chat template cannot be used.

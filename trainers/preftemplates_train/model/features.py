@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel
 
-RELATIVE_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
-"""How far the features may differ from those of a cut model, as a share of their spread; coarser types get 0.1."""
+TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 0.01, torch.bfloat16: 0.03}
+"""The largest result of `compare_features` if only the code after the layers is computed differently, by type."""
+
+COARSE_BATCH_TOLERANCE = 0.2
+"""The same for batches of float16 and bfloat16, in which every layer rounds differently than for a text alone."""
 
 
 def find_last_linear(model: PreTrainedModel) -> tuple[str, nn.Linear]:
@@ -214,26 +217,48 @@ class FeatureReader:
     def _check(self) -> None:
         """Raise an error if a model that is really cut gives different features.
 
+        Texts alone pass through the same layers in both models, so their features differ only by the rounding of the
+        code after the layers, in every type. Batches are compared too, but not as closely in coarse types.
+
         Raises:
             SetupError: the message names the depth.
         """
         texts = _draw_texts(int(self.model.get_input_embeddings().num_embeddings), self._pad_id)
         kind = type(self.model).__name__
+        tolerance = TOLERANCES.get(self.model.dtype, COARSE_BATCH_TOLERANCE)
+        is_coarse = torch.finfo(self.model.dtype).eps > torch.finfo(torch.float32).eps
         try:
-            features = torch.cat(self._read_groups([texts[:2], texts[2:]]))
+            alone, batched = self._read_alone(texts), torch.cat(self._read_groups([texts[:2], texts[2:]]))
             # the first and last only, because each runs the model once per text
             for number in {0, len(self.depths) - 1}:
                 expected = self._read_cut(texts, self.depths[number])
-                spread = float(expected.std())
-                difference = float((features[:, number] - expected).abs().max())
-                # `not <=` is also true of NaN; the spread is 0 if all features are equal
-                if not difference <= RELATIVE_TOLERANCE.get(self.model.dtype, 0.1) * max(spread, 1e-6):
-                    reason = f"its features after {self.depths[number]} layers differ by {difference:.2g}"
-                    raise SetupError(f"{kind} cannot be cut at a layer: {reason}")
+                for features, allowed in (
+                    (alone, tolerance),
+                    (batched, COARSE_BATCH_TOLERANCE if is_coarse else tolerance),
+                ):
+                    difference = compare_features(features[:, number], expected)
+                    if not difference <= allowed:  # also true of NaN
+                        reason = f"its features after {self.depths[number]} layers differ by {difference:.2%}"
+                        raise SetupError(f"{kind} cannot be cut at a layer: {reason}")
         except SetupError:
             raise
         except Exception as error:
             raise SetupError(f"{kind} cannot be cut at a layer: {summarize_error(error)}") from error
+
+    def _read_alone(self, texts: Sequence[Sequence[int]]) -> Tensor:
+        """Return the features of texts whose layers are computed for each text alone, shape (texts, depths, width)."""
+        inputs = [{"input_ids": torch.tensor([ids], device=self.model.device)} for ids in texts]
+        with torch.no_grad():
+            if self._reads_each_token:
+                ends = [self._record_states(one, lambda state: state[:, -1]) for one in inputs]
+                return (
+                    self._apply_rest_to_tokens([torch.cat(states) for states in zip(*ends, strict=True)]).float().cpu()
+                )
+            rows = []
+            for one in inputs:
+                states = self._record_states(one, lambda state: state)
+                rows.append(torch.stack([self._apply_rest(state, one) for state in states], dim=1))
+        return torch.cat(rows).float().cpu()
 
     def _read_cut(self, texts: Sequence[Sequence[int]], depth: int) -> Tensor:
         """Return the input of the last linear layer for each text alone, in a model with only its first layers."""
@@ -245,6 +270,26 @@ class FeatureReader:
         finally:
             self._stack.replace_layers(layers)
         return torch.stack([state[0, -1] if self._reads_each_token else state[0] for state in states]).float().cpu()
+
+
+def compare_features(features: Tensor, expected: Tensor) -> float:
+    """Return the difference of features from the expected ones, as a share of their magnitude.
+
+    Every feature counts alike, as for a head on standardised features: the result is the root mean square over the
+    features of the largest difference of each, divided by its largest magnitude. Rounding is proportional to the
+    magnitude, so features of any size give the same result.
+
+    Args:
+        features: shape (texts, width).
+        expected: the same shape.
+
+    >>> features = torch.tensor([[1.0, 400.0], [2.0, 400.0]])
+    >>> round(compare_features(1.01 * features, features), 4)
+    0.0099
+    """
+    magnitude = torch.maximum(features.abs(), expected.abs()).amax(0)
+    share = (features - expected).abs().amax(0) / magnitude.clamp(min=torch.finfo(magnitude.dtype).tiny)
+    return float(share.square().mean().sqrt())
 
 
 def _draw_texts(vocabulary: int, pad_id: int) -> list[list[int]]:

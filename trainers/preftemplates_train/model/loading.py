@@ -86,7 +86,7 @@ class HeadOrigin:
     """The origin of a reward model's head.
 
     Attributes:
-        new: the head's weights that are drawn from the seed, because the checkpoint lacks them.
+        new: the weights that are drawn from the seed, because the checkpoint lacks them.
         unused: the checkpoint's weights that look like a head and are not used.
         taken_from: the checkpoint's module from which the head starts, if the settings name one.
     """
@@ -121,7 +121,8 @@ def load_model(name: str, model_config: Any, config: RewardConfig) -> tuple[PreT
     if config.head_from is None:
         return model, HeadOrigin(tuple(sorted(info["missing_keys"])), unused)
     taken = _copy_head(model, name, config.head_from, config.model_revision, unused)
-    return model, HeadOrigin((), tuple(key for key in unused if key not in taken), config.head_from)
+    new = tuple(key for key in sorted(info["missing_keys"]) if not key.startswith(HEAD_NAMES))
+    return model, HeadOrigin(new, tuple(key for key in unused if key not in taken), config.head_from)
 
 
 def list_head_modules(model: PreTrainedModel) -> list[str]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from torch import Tensor
+    from transformers import PreTrainedModel
 
 
 def hash_weights(weights: Iterable[tuple[str, Tensor]]) -> str:
@@ -25,3 +26,23 @@ def hash_weights(weights: Iterable[tuple[str, Tensor]]) -> str:
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
         digest.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def hash_base_weights(model: PreTrainedModel, missing: Collection[str] = ()) -> str | None:
+    """Return a hash of the weights that a classifier has loaded from its base model, without its head.
+
+    Args:
+        model: the classifier as it was loaded, before embeddings are added.
+        missing: the names of the weights that the base model lacks, which were drawn at random.
+
+    Returns:
+        None if this process does not hold the weights, as with weights that DeepSpeed has divided.
+    """
+    prefix = f"{model.base_model_prefix}."
+    weights = [
+        (name, values)
+        for name, values in model.state_dict().items()
+        if name.startswith(prefix) and name not in missing
+    ]
+    is_divided = any(hasattr(parameter, "ds_id") for parameter in model.parameters())
+    return None if is_divided or any(values.is_meta for _, values in weights) else hash_weights(weights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from preftemplates_train.reports.numbers import count_wins, format_number
+from preftemplates_train.reports.numbers import count_wins, describe_standard_error, format_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,8 +26,8 @@ def describe_verdicts(metrics: Mapping[str, Any], *, is_few: bool) -> Iterator[s
         )
         return
     yield (
-        f"The sign of the reward is right for {accuracy:.1%} of {answers:,} held-out answers{_spell_error(error)}:"
-        " above zero for good answers, below zero for bad ones."
+        f"The sign of the reward is right for {accuracy:.1%} of {answers:,} held-out"
+        f" answers{describe_standard_error(error)}: above zero for good answers, below zero for bad ones."
     )
     if math.isfinite(metrics["auc"]):
         yield (
@@ -69,13 +69,9 @@ def describe_safety(metrics: Mapping[str, Any]) -> str:
     accuracy, error = metrics["safe_accuracy"], metrics["safe_accuracy_stderr"]
     return (
         f"The sign of the reward is right about whether an answer is safe for {accuracy:.1%} of the"
-        f" answers{_spell_error(error)}; always predicting the more frequent label is right for"
+        f" answers{describe_standard_error(error)}; always predicting the more frequent label is right for"
         f" {metrics['safe_majority_accuracy']:.1%}."
     )
-
-
-def _spell_error(error: float) -> str:
-    return f" (standard error {error:.1%})" if math.isfinite(error) else ""
 
 
 def _count(answers: int) -> str:

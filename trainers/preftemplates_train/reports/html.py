@@ -12,7 +12,7 @@ import jinja2
 from preftemplates.data.writing import write_text
 from preftemplates_train.evaluation.metrics import METRIC_RULES
 from preftemplates_train.reports.answer_plots import draw_answers
-from preftemplates_train.reports.layer_plot import draw_layers
+from preftemplates_train.reports.layer_plot import draw_layers, find_best_losses
 from preftemplates_train.reports.numbers import (
     count_wins,
     format_difference,
@@ -25,6 +25,7 @@ from preftemplates_train.reports.numbers import (
 from preftemplates_train.reports.plot_data import select_finite_rewards
 from preftemplates_train.reports.plots import CURVES, draw_curves, draw_histograms
 from preftemplates_train.reports.sentences import (
+    find_rule_comparison,
     is_too_few,
     judge_accuracy,
     judge_difference,
@@ -138,6 +139,7 @@ def write_report(
         samples=metrics.get("pairs", metrics.get("answers")),
         curves=draw_curves(history, kind),
         layers=draw_layers(metrics["head"]) if "head" in metrics else None,
+        several_layers=len(find_best_losses(metrics["head"])) > 1 if "head" in metrics else False,
         evaluated=any(curve.held_out in entry for entry in history for curve in CURVES),
         histograms=histograms if answers is None else draw_answers(answers, kind),
         metrics=metrics,
@@ -215,24 +217,32 @@ def _compare_models(metrics: Mapping[str, Any]) -> Iterator[ModelComparison]:
     for label, baseline in list_baselines(metrics).items():
         yield _compare_baseline(label, baseline)
     for rule, share in list_rules(metrics).items() if not is_too_few(metrics) else ():
-        yield ModelComparison(f"the rule '{rule}'", share, difference=format_difference(accuracy - share))
+        compared = find_rule_comparison(metrics, rule)
+        row = ModelComparison(f"the rule '{rule}'", share, difference=format_difference(accuracy - share))
+        yield row if compared is None else row._replace(**_describe_comparison(compared))
 
 
 def _compare_baseline(label: str, baseline: Mapping[str, Any]) -> ModelComparison:
-    compared = baseline["model"]
-    bounds = (format_difference(compared[key]) for key in ("difference_low", "difference_high"))
     unit, seconds = find_unit(baseline), format_seconds(baseline["seconds"])
     samples = int(baseline[f"train_{unit}s"])
     return ModelComparison(
         label,
         baseline["accuracy"],
         baseline.get("accuracy_stderr"),
-        difference=format_difference(compared["difference"]),
-        interval=" to ".join(bounds),
-        comparison={1: "better", -1: "worse", 0: "not clearly different"}[judge_difference(compared)],
-        p=format_p(compared["p"]),
         note=f"trained on {samples:,} {unit}s, {seconds} of CPU time",
+        **_describe_comparison(baseline["model"]),
     )
+
+
+def _describe_comparison(compared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a `ModelComparison` for a result of `compare_scores`."""
+    bounds = (format_difference(compared[key]) for key in ("difference_low", "difference_high"))
+    return {
+        "difference": format_difference(compared["difference"]),
+        "interval": " to ".join(bounds),
+        "comparison": {1: "better", -1: "worse", 0: "not clearly different"}[judge_difference(compared)],
+        "p": format_p(compared["p"]),
+    }
 
 
 def _group_measures(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

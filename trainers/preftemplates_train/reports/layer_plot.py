@@ -26,8 +26,10 @@ def draw_layers(head: Mapping[str, Any]) -> Plot:
         "The loss on left-out folds of the training prompts, in nats, with the best penalty of each layer. The chosen"
         " layer has the smallest loss, averaged with the neighbouring layers."
     )
-    plot = Plot("layers", "Loss by layer", caption, None)
     losses = find_best_losses(head)
+    if len(losses) == 1:
+        caption = "The loss on left-out folds of the training prompts, in nats, with the best penalty of the layer."
+    plot = Plot("layers", "Loss by layer", caption, None)
     if not losses:
         return plot
     with style.context([MATPLOTLIB_STYLE], after_reset=True):

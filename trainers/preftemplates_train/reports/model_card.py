@@ -13,8 +13,8 @@ from transformers.utils.hub import cached_file
 from preftemplates.data.writing import write_text
 from preftemplates.errors import one_line
 from preftemplates_train.evaluation.metrics import METRIC_RULES
-from preftemplates_train.reports.numbers import count_wins
-from preftemplates_train.reports.sentences import is_too_few, list_baselines
+from preftemplates_train.reports.numbers import count_wins, format_error
+from preftemplates_train.reports.sentences import is_too_few, judge_accuracy, list_baselines
 from preftemplates_train.reports.wording import get_wording
 
 if TYPE_CHECKING:
@@ -236,7 +236,9 @@ def _list_measures(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         number = metrics.get("pairs", metrics.get("answers"))
         yield f"{word} as labelled (a tie counts one half)", count_wins(metrics["accuracy"], number)
         return
-    yield "accuracy (a tie counts one half)", f"{metrics['accuracy']:.3f} ± {metrics['accuracy_stderr']:.3f}"
+    error = f" ± {metrics['accuracy_stderr']:.3f}" if format_error(metrics["accuracy_stderr"]) else ""
+    yield "accuracy (a tie counts one half)", f"{metrics['accuracy']:.3f}{error}"
+    yield "compared with chance and simple rules", escape_markdown(judge_accuracy(metrics).words)
     yield "log loss (chance: 0.693)", f"{metrics['loss']:.3f}"
     for key, name in FURTHER_MEASURES.items():
         if key in metrics:

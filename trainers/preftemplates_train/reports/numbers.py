@@ -33,10 +33,21 @@ def format_share(value: float) -> str:
 def format_error(value: float | None) -> str:
     """Return a standard error in percent; an empty text if there is none, as for a single pair.
 
-    >>> format_error(0.0123), format_error(float("nan")), format_error(None)
-    ('± 1.2%', '', '')
+    If all pairs are right, the estimate is zero, which would claim a certainty that no number of pairs can give.
+
+    >>> format_error(0.0123), format_error(float("nan")), format_error(0.0), format_error(None)
+    ('± 1.2%', '', '', '')
     """
-    return "" if value is None or not math.isfinite(value) else f"± {format_share(value)}"
+    return "" if not value or not math.isfinite(value) else f"± {format_share(value)}"
+
+
+def describe_standard_error(value: float) -> str:
+    """Return a standard error as words in brackets, or an empty text as `format_error` does.
+
+    >>> describe_standard_error(0.0123), describe_standard_error(0.0)
+    (' (standard error 1.2%)', '')
+    """
+    return f" (standard error {value:.1%})" if format_error(value) else ""
 
 
 def format_p(value: float) -> str:

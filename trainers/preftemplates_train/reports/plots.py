@@ -22,6 +22,7 @@ from preftemplates_train.reports.plot_data import (
     select_points,
     thin_points,
 )
+from preftemplates_train.reports.sentences import is_too_few
 from preftemplates_train.reports.svg import PLOT_COLOURS, render_svg
 
 if TYPE_CHECKING:
@@ -309,10 +310,15 @@ def _draw_differences(rewards: FiniteRewards) -> Plot:
         if len(values):
             name = f"differences-{place.replace(' ', '-')}"
             add_bars(axes, count_in_bins(values, side_edges), side_edges, colour, name)
-        legend.append((colour, f"{format_share(len(values) / len(differences))} {place}"))
+        legend.append((colour, f"{_describe_share(len(values), len(differences))} {place}"))
     axes.axvline(0, color=PLOT_COLOURS["ink"], linewidth=0.9)
     label = f"Histogram of {len(differences):,} differences of rewards: {', '.join(text for _, text in legend)}."
     return replace(plot, svg=render_svg(figure, "differences", label), legend=legend)
+
+
+def _describe_share(number: int, pairs: int) -> str:
+    """Return a share in percent, or as a count if there are so few pairs that a percentage would mislead."""
+    return f"{number} of {pairs}" if is_too_few({"pairs": pairs}) else format_share(number / pairs)
 
 
 def _split_at_zero(differences: Floats, edges: Floats) -> Iterator[tuple[str, str, Floats, Floats]]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.errors import preview
 from preftemplates_train.data.sources import GENERATED
-from preftemplates_train.evaluation.metrics import METRIC_RULES
+from preftemplates_train.evaluation.metrics import MAJORITY_RULE, METRIC_RULES, compute_wilson_interval
 from preftemplates_train.reports.answer_sentences import describe_safety, describe_scores, describe_verdicts
-from preftemplates_train.reports.numbers import count_wins, format_p
+from preftemplates_train.reports.numbers import count_wins, describe_standard_error, format_p
 from preftemplates_train.reports.wording import find_unit, get_figure_kind, get_wording
 from preftemplates_train.settings.objectives import OBJECTIVES
 
@@ -30,9 +30,6 @@ FEW_PAIRS = 50
 
 FEWEST_PAIRS = 10
 """With fewer pairs, an accuracy is given as a count: a single pair would change a percentage by 10 points."""
-
-SHARE_ROUNDING = 1e-9
-"""Shares that differ by less are equal up to rounding."""
 
 SIGNIFICANCE = 0.05
 """The p below which a difference between two models is taken to be more than chance."""
@@ -137,7 +134,7 @@ def _list_dropped(counts: Mapping[str, Any]) -> str:
     dropped = [f"{counts[key]:,} {reason}" for key, reason in reasons.items() if counts.get(key)]
     kept = {
         "cut": "with a cut prompt",
-        "control_text": "with content that spells a control token, encoded as plain text",
+        "control_text": "with content that contains the text of a control token, encoded as plain text",
     }
     changed = [f"{counts[key]:,} {description}" for key, description in kept.items() if counts[key]]
     return "".join(f", {text}" for text in (*dropped, *changed))
@@ -203,7 +200,7 @@ def _describe_accuracy(metrics: Mapping[str, Any]) -> list[str]:
         ]
     sentences = [
         f"In {accuracy:.1%} of {pairs:,} held-out pairs, the model gives the better answer the higher reward"
-        f"{'' if math.isnan(error) else f' (standard error {error:.1%})'}; chance gives 50%.",
+        f"{describe_standard_error(error)}; chance gives 50%.",
     ]
     if pairs < FEW_PAIRS:
         sentences.append("With so few pairs, another draw could have given a very different figure.")
@@ -217,11 +214,49 @@ def _describe_rules(metrics: Mapping[str, Any]) -> list[str]:
         return []
     listed = [f"'{rule}' is right for {share:.1%}" for rule, share in rules.items()]
     joined = " and ".join(filter(None, [", ".join(listed[:-1]), listed[-1]]))
-    accuracy, error, best = metrics["accuracy"], metrics["accuracy_stderr"], max(rules.values())
-    is_ahead, is_behind = accuracy - 2 * error > best, accuracy < best - SHARE_ROUNDING
-    comparison = "better" if is_ahead else "worse" if is_behind else "not clearly better"
-    best_rule = "the best of them" if len(rules) > 1 else "this rule"
-    return [f"Rules that ignore the content: {joined}. The model is {comparison} than {best_rule}."]
+    best = max(rules, key=lambda rule: rules[rule])
+    compared = find_rule_comparison(metrics, best)
+    p = "" if compared is None else f" ({format_p(compared['p'])})"
+    comparison = COMPARISONS[_judge_against_rule(metrics, best, rules[best])]
+    return [
+        f"Rules that ignore the content: {joined}. The model is {comparison}"
+        f" {'the best of them' if len(rules) > 1 else 'this rule'}{p}."
+    ]
+
+
+COMPARISONS = {1: "better than", -1: "worse than", 0: "not clearly different from"}
+"""The words for the results of `judge_difference`."""
+
+
+def find_rule_comparison(metrics: Mapping[str, Any], rule: str) -> Mapping[str, Any] | None:
+    """Return the comparison of the model with a rule on the same samples; None in the metrics of older versions."""
+    compared: Iterator[Mapping[str, Any]] = (
+        shortcut["model"] for shortcut in metrics.get("shortcuts", {}).values() if shortcut["rule"] == rule
+    )
+    return next(compared, None)
+
+
+def _judge_against_rule(metrics: Mapping[str, Any], rule: str, share: float) -> int:
+    """Return 1 if the model is better than a rule, -1 if it is worse, and 0 if the difference may be chance."""
+    compared = find_rule_comparison(metrics, rule)
+    return _judge_by_errors(metrics, share) if compared is None else judge_difference(compared)
+
+
+def _judge_by_errors(metrics: Mapping[str, Any], share: float) -> int:
+    """Return whether the accuracy is more than two standard errors above or below a share, as `judge_difference`."""
+    accuracy, error = metrics["accuracy"], metrics.get("accuracy_stderr", math.nan)
+    if error == 0:  # all samples are right, or all are wrong, which says nothing about the error
+        return _judge_by_interval(metrics, share)
+    return int(accuracy - 2 * error > share) - int(accuracy + 2 * error < share)
+
+
+def _judge_by_interval(metrics: Mapping[str, Any], share: float) -> int:
+    """Return whether a share is below or above Wilson's interval of the accuracy, as `judge_difference`."""
+    number = metrics.get("pairs", metrics.get("answers"))
+    if not number:
+        return 0
+    low, high = compute_wilson_interval(metrics["accuracy"], number)
+    return int(low > share) - int(high < share)
 
 
 def list_rules(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -230,10 +265,6 @@ def list_rules(metrics: Mapping[str, Any]) -> dict[str, float]:
     if "majority_accuracy" in metrics:
         rules[MAJORITY_RULE] = metrics["majority_accuracy"]
     return rules
-
-
-MAJORITY_RULE = "always the more frequent label"
-"""The rule that single answers are compared with."""
 
 
 def _choose_rule(key: str, share: float) -> tuple[str, float]:
@@ -256,21 +287,20 @@ class AccuracyStanding(NamedTuple):
 
 
 def judge_accuracy(metrics: Mapping[str, Any]) -> AccuracyStanding:
-    """Compare the accuracy on held-out samples with the best rule, or with chance if no rule beats chance."""
-    accuracy, error = metrics["accuracy"], metrics.get("accuracy_stderr", math.nan)
+    """Compare the accuracy on held-out samples with chance, and with the best rule if it beats chance."""
+    side, name = _judge_by_interval(metrics, 0.5), "chance (50%)"
     rules = list_rules(metrics)
     best = max(rules, key=lambda rule: rules[rule], default=None)
-    if best is None or rules[best] <= 0.5:
-        name, share = "chance (50%)", 0.5
-    else:
-        name, share = f"the rule '{best}' ({rules[best]:.1%})", rules[best]
-    if accuracy < 0.5:
-        return AccuracyStanding("below", "Worse than chance (50%).")
-    if accuracy < share - SHARE_ROUNDING:
-        return AccuracyStanding("below", f"Worse than {name}.")
-    if accuracy - 2 * error > share:
-        return AccuracyStanding("held-out", f"Better than {name}.")
-    return AccuracyStanding("training", f"Not clearly better than {name}.")
+    if side >= 0 and best is not None and rules[best] > 0.5:
+        against_rule = _judge_against_rule(metrics, best, rules[best])
+        if against_rule < 1 or side == 1:  # a model that is better than a rule may still be near chance
+            side, name = against_rule, f"the rule '{best}' ({rules[best]:.1%})"
+    words = COMPARISONS[side]
+    return AccuracyStanding(COLOURS[side], f"{words[0].upper()}{words[1:]} {name}.")
+
+
+COLOURS = {1: "held-out", -1: "below", 0: "training"}
+"""The roles of the colours for the results of `judge_difference`."""
 
 
 def list_baselines(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -283,7 +313,7 @@ def _describe_baseline(label: str, baseline: Mapping[str, Any], metrics: Mapping
     """Return whether the model is better than a baseline on the held-out samples, worse, or neither."""
     compared = baseline["model"]
     shares = "" if is_too_few(metrics) else f": {metrics['accuracy']:.1%} against {baseline['accuracy']:.1%}"
-    comparison = {1: "better than", -1: "worse than", 0: "not clearly different from"}[judge_difference(compared)]
+    comparison = COMPARISONS[judge_difference(compared)]
     return f"The model is {comparison} {label}{shares} ({format_p(compared['p'])})."
 
 
@@ -311,10 +341,16 @@ def _describe_limits(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _describe_generated(metrics: Mapping[str, Any]) -> list[str]:
-    accuracy, wording = metrics["clean"]["accuracy"], get_wording(metrics)
+    clean, wording = metrics["clean"], get_wording(metrics)
+    accuracy, number = clean["accuracy"], metrics.get("pairs", metrics.get("answers", 0))
+    share = (
+        f"{count_wins(accuracy, number)} {wording.unit}s"
+        if is_too_few(metrics)
+        else f"{accuracy:.1%} of the {wording.unit}s"
+    )
     return [
         f"A tenth of the labels is flipped on purpose, so an accuracy of about 90% is the best possible. By the right"
-        f" labels, the model {wording.verb} {accuracy:.1%} of the {wording.unit}s correctly.",
+        f" labels, the model {wording.verb} {share} correctly.",
         "The held-out prompts combine deeds and things that it never saw together, so it has learnt which deeds and"
         " which things are harmful, and that only harmless requests should get help."
         if accuracy > 0.9
@@ -329,6 +365,9 @@ def _describe_generated(metrics: Mapping[str, Any]) -> list[str]:
 
 def select_main_settings(config: RewardConfig) -> dict[str, Any]:
     """Return the settings that the report shows first."""
+    if getattr(config, "train", "full") == "head":
+        head_names = ("model_name_or_path", "train", "head_layers", "objective", "seed")
+        return {name: getattr(config, name) for name in head_names}
     names = (
         "model_name_or_path", "learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_steps",
         "per_device_train_batch_size", "gradient_accumulation_steps", "weight_decay", "seed", "use_peft",

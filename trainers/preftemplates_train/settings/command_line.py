@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from preftemplates_train.errors import SetupError
 from preftemplates_train.settings.effects import find_ineffective_settings
+from preftemplates_train.settings.head_settings import find_head_faults
 from preftemplates_train.settings.parser import HelpPage, SettingsParser
 from preftemplates_train.settings.run_settings import TINY_PRESET, RunSettings
 from preftemplates_train.settings.validation import check_ranges, find_implied_settings, is_nothing_held_out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from preftemplates_train.settings.config import RewardConfig
 
@@ -65,6 +67,7 @@ REFUSED_OPTIONS = {
     "use_liger": "it is called --use_liger_kernel",
     "evaluation_strategy": "it is called --eval_strategy",
     "warmup_ratio": "--warmup_steps also accepts a share of the run, such as 0.1",
+    "lr": "it is called --learning_rate",
     "batch_size": "it is called --per_device_train_batch_size",
     "num_epochs": "it is called --num_train_epochs",
     "no_cuda": "it is called --use_cpu",
@@ -79,7 +82,7 @@ both are checked like its other options.
 """
 
 USAGE = "%(prog)s [--config run.yaml] [--option value ...]"
-DESCRIPTION = "Train a reward model; by default, a small decoder on generated rows."
+DESCRIPTION = "Train a reward model. Without options, train a small model on generated rows."
 EPILOG = (
     "Every field of transformers.TrainingArguments is also an option; --help_all shows them all. "
     "For the other commands, see score --help, evaluate --help and completion --help."
@@ -135,8 +138,17 @@ def read_config(argv: Sequence[str]) -> RewardConfig:
     settings = {**preset, **settings}
     settings = {**find_implied_settings(settings), **settings}
     # Ranges come first, so that a value that is out of range gets the same error in a flag as in a file.
-    for fault in (*check_ranges(settings), *find_ineffective_settings(flags, settings)):
+    checks = (check_ranges(settings), _find_head_faults(settings), find_ineffective_settings(flags, settings))
+    for fault in chain(*checks):
         raise SetupError(fault)
     from preftemplates_train.settings.config import RewardConfig
 
     return RewardConfig(**settings)
+
+
+def _find_head_faults(settings: dict[str, Any]) -> Iterator[str]:
+    """Yield the faults of the settings of a head, of which no later check may say how to give them an effect."""
+    if settings.get("train") == "head":
+        from preftemplates_train.settings.config import list_defaults  # imports torch
+
+        yield from find_head_faults(settings, list_defaults())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from transformers.utils.import_utils import is_torch_bf16_gpu_available, is_torc
 from preftemplates.data.reading import spell_install
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.errors import SetupError, summarize_error
+from preftemplates_train.settings.head_settings import find_head_faults
 from preftemplates_train.settings.objectives import LOWER_IS_BETTER
 from preftemplates_train.settings.run_settings import RunSettings
 from preftemplates_train.settings.validation import find_contradictions, normalize_source
@@ -77,7 +80,8 @@ class RewardConfig(RunSettings, TrainingArguments):
             self.fsdp = True if str(self.fsdp).lower() == "true" else None  # type: ignore[assignment]
         if self.greater_is_better is None and str(self.metric_for_best_model).removeprefix("eval_") in LOWER_IS_BETTER:
             self.greater_is_better = False
-        for fault in (*find_contradictions(vars(self)), *self._find_unusable_settings()):
+        faults = (find_head_faults(vars(self), list_defaults()), find_contradictions(vars(self)))
+        for fault in chain(*faults, self._find_unusable_settings()):
             raise SetupError(fault)
         try:
             super().__post_init__()
@@ -107,3 +111,17 @@ class RewardConfig(RunSettings, TrainingArguments):
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, `pad_token` too: transformers hides it, as it hides `hub_token`."""
         return {**super().to_dict(), "pad_token": self.pad_token}
+
+
+@cache
+def list_defaults() -> Mapping[str, Any]:
+    """Return the default of each setting of a run."""
+    defaults = {
+        one.name: one.default if one.default_factory is MISSING else one.default_factory()
+        for one in fields(RewardConfig)
+    }
+    # transformers replaces None by these values, without the one that only Python code can set
+    accelerator = {
+        name: value for name, value in AcceleratorConfig().to_dict().items() if name != "use_configured_state"
+    }
+    return {**defaults, "accelerator_config": accelerator}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from preftemplates_train.settings.run_settings import RunSettings
+from preftemplates_train.settings.validation import explain_evaluations
 
 Settings = Mapping[str, Any]
 
@@ -27,7 +28,8 @@ def find_ineffective_settings(named: Settings, settings: Settings) -> Iterator[s
     for dependence in DEPENDENCES:
         for name in dependence.names:
             if _is_asked_for(name, named) and not dependence.holds(settings):
-                yield f"{name} has no effect {dependence.condition}; {dependence.fix}"
+                fix = dependence.fix if isinstance(dependence.fix, str) else dependence.fix(settings)
+                yield f"{name} has no effect {dependence.condition}; {fix}"
 
 
 def _is_asked_for(name: str, named: Settings) -> bool:
@@ -63,13 +65,13 @@ class Dependence(NamedTuple):
         names: the settings.
         holds: whether the other setting gives them an effect.
         condition: when they have no effect, in words.
-        fix: how to give them an effect, or to leave them out.
+        fix: how to give them an effect, or to leave them out; a function if that depends on the other settings.
     """
 
     names: tuple[str, ...]
     holds: Callable[[Settings], bool]
     condition: str
-    fix: str
+    fix: str | Callable[[Settings], str]
 
 
 def _is_on(*names: str) -> Callable[[Settings], bool]:
@@ -89,17 +91,6 @@ def _reports_to(*programs: str) -> Callable[[Settings], bool]:
     return holds
 
 
-FULL_TRAINING_SETTINGS = (
-    "use_peft", "head_from", "center_rewards_coefficient", "num_train_epochs", "max_steps", "learning_rate",
-    "per_device_train_batch_size", "gradient_accumulation_steps", "weight_decay", "warmup_steps", "lr_scheduler_type",
-    "lr_scheduler_kwargs", "optim", "optim_args", "max_grad_norm", "eval_strategy", "eval_steps", "save_strategy",
-    "save_steps", "save_total_limit", "logging_steps", "load_best_model_at_end", "metric_for_best_model",
-    "early_stopping_patience", "early_stopping_threshold", "activation_checkpointing", "gradient_checkpointing",
-    "torch_compile", "resume_from_checkpoint", "disable_dropout",
-)  # fmt: skip
-"""Settings of training in steps; `--train head` fits the head in one step and does not read them."""
-
-
 DEPENDENCES = (
     Dependence(
         (
@@ -109,12 +100,6 @@ DEPENDENCES = (
         _is_on("use_peft"),
         "without LoRA",
         "add --use_peft",
-    ),
-    Dependence(
-        FULL_TRAINING_SETTINGS,
-        lambda settings: settings.get("train", "full") == "full",
-        "with --train head, which fits a head in one step",
-        "leave it out",
     ),
     Dependence(("head_layers",), _is("train", "full", "head"), "without --train head", "add --train head"),
     Dependence(
@@ -145,13 +130,13 @@ DEPENDENCES = (
         ("eval_steps",),
         _is("eval_strategy", "no", "steps"),
         "without eval_strategy steps",
-        "add --eval_strategy steps",
+        explain_evaluations,
     ),
     Dependence(
         ("eval_delay", "eval_accumulation_steps", "metric_for_best_model", "greater_is_better"),
         lambda settings: str(settings.get("eval_strategy", "no")) != "no",
         "without evaluations in the run",
-        "add --eval_strategy steps",
+        explain_evaluations,
     ),
     Dependence(
         ("save_steps",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from shutil import get_terminal_size
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_type_hints
@@ -178,7 +179,9 @@ class SettingsParser(HfArgumentParser):
         flags = (flag[2:] for flag in self._option_string_actions if flag.startswith("--"))
         nearest = find_nearest(name, [*self._refused, *flags])
         if nearest is not None and nearest in self._refused:
-            fix = f", and --{nearest} is not supported: {self._refused[nearest]}"
+            reason = self._refused[nearest]
+            renamed = re.match(r"it is called (--\w+)", reason)
+            fix = f". Did you mean {renamed[1]}?" if renamed else f", and --{nearest} is not supported: {reason}"
         elif nearest:
             fix = f". Did you mean --{nearest}?"
         raise SetupError(f"there is no option {one_line(option)}{fix}")

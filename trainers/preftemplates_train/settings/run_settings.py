@@ -127,7 +127,7 @@ class RunSettings:
     head_layers: list[int] | None = field(
         default=None,
         metadata=describe(
-            "Try cuts after these layers, with --train head. [default: up to eight, from a third to all]",
+            "Fit a head after each of these layers, with --train head. [default: up to eight, from a third to all]",
             metavar="N",
         ),
     )

@@ -17,6 +17,9 @@ from preftemplates_train.settings.ranges import RANGES
 SOURCE_KEYS = ("path", "template", "weight", "split", "name", "data_dir")
 """The keys of an entry of `datasets`."""
 
+MOST_WEIGHT = 1000
+"""The largest weight of an entry: the samples of an epoch are in memory, each as often as its weight says."""
+
 
 def find_contradictions(settings: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for each fault of the settings. Of the machine, only the model's folder is looked at."""
@@ -75,8 +78,6 @@ def _has_text_keys(value: object) -> bool:
 
 
 def _check_training(settings: Mapping[str, Any]) -> Iterator[str]:
-    if settings["train"] == "head" and not settings["model_name_or_path"]:
-        yield "--train head needs a pretrained model; name one with --model_name_or_path"
     if settings["layout"] == "branches" and settings["attn_implementation"]:
         yield "attn_implementation has no effect with layout branches, which computes attention itself; keep one"
     if settings["fp16"] and settings["bf16"]:
@@ -146,7 +147,7 @@ def find_implied_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         settings: the settings that differ from their defaults; they take precedence over those that are returned.
     """
-    if settings.get("early_stopping_patience") is None:
+    if settings.get("early_stopping_patience") is None or settings.get("train") == "head":
         return {}
     implied: dict[str, Any] = {"load_best_model_at_end": True, "metric_for_best_model": "loss"}
     evaluations = _get_text(settings.get("eval_strategy", "no"))
@@ -164,7 +165,7 @@ def _check_early_stopping(settings: Mapping[str, Any]) -> Iterator[str]:
         return
     evaluations, checkpoints = (_get_text(settings[name]) for name in ("eval_strategy", "save_strategy"))
     if evaluations == "no":
-        yield "early_stopping_patience has no effect without evaluations in the run; add --eval_strategy steps"
+        yield f"early_stopping_patience has no effect without evaluations in the run; {explain_evaluations(settings)}"
     elif not settings["load_best_model_at_end"]:
         yield "early_stopping_patience keeps the best weights, but load_best_model_at_end is false; set it to true"
     elif checkpoints == "no":
@@ -180,10 +181,10 @@ def _check_intervals(settings: Mapping[str, Any]) -> Iterator[str]:
     if checkpoints == "best" and settings["metric_for_best_model"] is None:
         yield "save_strategy best needs a metric to compare; add --metric_for_best_model loss"
     if checkpoints == "best" and evaluations == "no":
-        yield "save_strategy best needs evaluations; add --eval_strategy steps"
+        yield f"save_strategy best needs evaluations; {explain_evaluations(settings)}"
     for name in ("reduce_lr_on_plateau", "greedy"):
         if _get_text(settings["lr_scheduler_type"]) == name and evaluations == "no":
-            yield f"lr_scheduler_type {name} needs evaluations; add --eval_strategy steps"
+            yield f"lr_scheduler_type {name} needs evaluations; {explain_evaluations(settings)}"
     if not settings["load_best_model_at_end"] or checkpoints == "best":
         return
     if evaluations != checkpoints:
@@ -231,9 +232,15 @@ def _check_held_out_data(settings: Mapping[str, Any]) -> Iterator[str]:
         if settings[name] and not (settings["datasets"] or settings["dataset_name"]):
             yield f"{name} needs training data; name it with --dataset_name"
     if settings["dataset_name"] and not settings["template"]:
-        yield "dataset_name needs --template; `preftemplates detect FILE` finds the templates that fit"
+        yield "--dataset_name needs --template; `preftemplates detect FILE` finds the templates that fit"
     if settings["eval_strategy"] != "no" and is_nothing_held_out(settings):
         yield "eval_strategy needs held-out rows, but eval_size is 0; hold out rows, or set eval_strategy to no"
+
+
+def explain_evaluations(settings: Mapping[str, Any]) -> str:
+    """Return how to evaluate in the run: by held-out rows, if there are none, and steps at which to evaluate."""
+    held_out = "hold out rows with --eval_size or --eval_data, and " if is_nothing_held_out(settings) else ""
+    return f"{held_out}add --eval_strategy steps"
 
 
 def is_nothing_held_out(settings: Mapping[str, Any]) -> bool:
@@ -277,6 +284,6 @@ def _read_weight(value: Any, place: str) -> float:
         weight = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         weight = math.nan
-    if not 0 < weight < math.inf:
-        raise SetupError(f"{place}.weight: expected a number above 0, got {preview(value)}")
+    if not 0 < weight <= MOST_WEIGHT:
+        raise SetupError(f"{place}.weight: expected a number above 0 and at most {MOST_WEIGHT}, got {preview(value)}")
     return weight

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import random
 import time
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from preftemplates.errors import PrefTemplatesError
+from preftemplates_train.data.label_checks import find_only_label
 from preftemplates_train.evaluation.figures import compare_scores
+from preftemplates_train.evaluation.metrics import MAJORITY_RULE, METRIC_RULES, score_wins
 from preftemplates_train.evaluation.sample_figures import measure_samples, score_each_sample
 from preftemplates_train.heads.choice import HeadObjective, fit_best_head
 from preftemplates_train.heads.frozen_head import (
@@ -83,12 +88,18 @@ class SimplerModels(NamedTuple):
             held_out: the rewards of the held-out samples by the run's model.
         """
         figures = {} if self.head is None else {"head": dict(self.head)}
-        compared = compare_with_baselines(self.baselines, objective, held_out)
-        return {**figures, "baselines": compared} if compared else figures
+        compared = {
+            "shortcuts": compare_with_rules(objective, held_out),
+            "baselines": compare_with_baselines(self.baselines, objective, held_out),
+        }
+        return {**figures, **{name: entries for name, entries in compared.items() if entries}}
 
 
 NO_ACCURACY = "objective {} has no accuracy to compare; metrics.json compares it with always predicting the mean"
 """The reason why baselines are skipped for scores."""
+
+ONE_LABEL = "all answers that were drawn to fit it are {}"
+"""The reason why baselines are skipped if the other label is so rare that it was not drawn."""
 
 
 def fit_baselines(run: PreparedRun, config: RewardConfig) -> dict[str, Baseline | SkippedBaseline]:
@@ -111,6 +122,9 @@ def fit_baselines(run: PreparedRun, config: RewardConfig) -> dict[str, Baseline 
     if objective.figures == "scores":
         return {"words": SkippedBaseline(NO_ACCURACY.format(objective.name))}
     fitted_for = HeadObjective() if objective.unit == "pair" else HeadObjective(objective.name)
+    only = find_only_label(chain.from_iterable(groups), OBJECTIVES[fitted_for.name])
+    if only is not None:
+        return {"words": SkippedBaseline(ONE_LABEL.format(only))}
     baselines: dict[str, Baseline | SkippedBaseline] = {"words": _fit_words(groups, held_out, fitted_for, config.seed)}
     if config.train != "head":
         try:
@@ -196,6 +210,30 @@ def compare_with_baselines(
             f"train_{objective.unit}s": baseline.samples,
             "seconds": baseline.seconds,
             "model": compare_scores(score_each_sample(objective, held_out), score_each_sample(objective, of_baseline)),
+        }
+    return figures
+
+
+def compare_with_rules(objective: Objective, held_out: SampleRewards) -> dict[str, dict[str, Any]]:
+    """Return each content-blind rule, or its opposite if that is right more often, and the model on the same samples.
+
+    Args:
+        objective: the objective of the run.
+        held_out: the rewards of the held-out samples by the run's model.
+    """
+    figures: dict[str, dict[str, Any]] = {}
+    for name, choice in held_out.choices.items():
+        is_known = ~np.isnan(choice)
+        if not is_known.any():
+            continue
+        wins = score_wins(choice[is_known])
+        is_opposite = float(wins.mean()) < 0.5
+        rule = 1 - wins if is_opposite else wins
+        model = score_each_sample(objective, held_out.select(is_known))
+        figures[name] = {
+            "rule": METRIC_RULES.get(name, (MAJORITY_RULE, MAJORITY_RULE))[is_opposite],
+            "accuracy": float(rule.mean()),
+            "model": compare_scores(model, rule),
         }
     return figures
 

@@ -48,7 +48,7 @@ def _check_device(config: RewardConfig) -> None:
         if config.attn_implementation == "flex_attention":
             raise SetupError("attn_implementation flex_attention needs a GPU; on a CPU, leave it out, or use sdpa")
     if config.train == "head" and config.world_size > 1:
-        raise SetupError("train head runs in one process; start it without torchrun")
+        raise SetupError("--train head runs in one process; start it without torchrun")
     if config.fsdp and config.world_size == 1:
         raise SetupError("fsdp needs several processes; start them with torchrun, or leave it out")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,6 +20,7 @@ from preftemplates_train.heads.frozen_head import (
     open_feature_cache,
 )
 from preftemplates_train.model.features import FeatureReader
+from preftemplates_train.training.feature_folder import find_feature_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from preftemplates_train.heads.feature_cache import FeatureCache
     from preftemplates_train.settings.config import RewardConfig
     from preftemplates_train.training.prepare import PreparedRun
-
-FEATURE_FOLDER = ".features"
-"""The folder in the output folder that keeps features until the run ends."""
 
 
 def make_feature_reader(
@@ -61,9 +58,8 @@ def _make_autocast(config: RewardConfig) -> AbstractContextManager[Any]:
 
 def open_run_cache(run: PreparedRun, model: PreTrainedModel, config: RewardConfig) -> FeatureCache:
     """Return the feature cache of a run's model, in the folder that the settings name or in the output folder."""
-    folder = Path(config.feature_cache) if config.feature_cache else Path(str(config.output_dir)) / FEATURE_FOLDER
     precision = "bf16" if config.bf16 else "fp16" if config.fp16 else "none"
-    return open_feature_cache(folder, model, int(run.tokenizer.pad_token_id), autocast=precision)
+    return open_feature_cache(find_feature_folder(config), model, int(run.tokenizer.pad_token_id), autocast=precision)
 
 
 def fit_run_head(run: PreparedRun, config: RewardConfig) -> dict[str, Any]:
@@ -116,6 +112,14 @@ def describe_fitted_head(head: Mapping[str, Any]) -> str:
     """Return a line with the chosen layer and penalty, and the cost of the fit."""
     cached = f", {head['groups_from_cache']:,} prompts from the cache" if head["groups_from_cache"] else ""
     return (
-        f"head: fitted on layer {head['layer']} of {head['layers']}, penalty {head['penalty']:g}, both chosen by"
-        f" cross-validation; {head['seconds']:.1f} s of CPU time{cached}"
+        f"head: fitted on layer {head['layer']} of {head['layers']}, penalty {head['penalty']:g},"
+        f" {_list_chosen(head)}; {head['seconds']:.1f} s of CPU time{cached}"
     )
+
+
+def _list_chosen(head: Mapping[str, Any]) -> str:
+    """Return what cross-validation has chosen: the layer, if several were tried, and the penalty."""
+    tried = {one["layer"] for one in head["validation"]}
+    if not tried:
+        return "neither chosen by cross-validation, for which there are too few prompts"
+    return "both chosen by cross-validation" if len(tried) > 1 else "the penalty chosen by cross-validation"

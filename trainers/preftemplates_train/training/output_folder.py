@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from preftemplates.errors import one_line
+from preftemplates_train.data.checkpoint_files import MODEL_FILES
 from preftemplates_train.data.sources import GENERATED
 from preftemplates_train.errors import SetupError
 from preftemplates_train.model.adapters import ADAPTER_FOLDER
@@ -30,9 +31,7 @@ if TYPE_CHECKING:
 LOCK_FILE = ".preftemplates.lock"
 
 WRITTEN_FILES = (
-    "*.safetensors", "*.safetensors.index.json", "config.json", "adapter_config.json", "chat_template.jinja",
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt",
-    "*.model", RECORD_FILE, MANIFEST_FILE, "README.md", "metrics.json", "scores.jsonl", "report.html",
+    *MODEL_FILES, RECORD_FILE, MANIFEST_FILE, "README.md", "metrics.json", "scores.jsonl", "report.html",
 )  # fmt: skip
 """The files that a run writes to its output folder and to the folder `adapter` in it, other than checkpoints."""
 
@@ -52,7 +51,7 @@ def check_output_folder(folder: Path, *, resuming: bool) -> None:
     Raises:
         SetupError: the folder cannot be written to, or contains another program's files or another run's model.
     """
-    _check_writable(folder)
+    check_folder_writable(folder, "output_dir")
     if not folder.is_dir():
         return
     if (folder / "trainer_state.json").exists():
@@ -79,8 +78,16 @@ def _list_replaced_files(folder: Path) -> Iterator[str]:
             yield path.relative_to(folder).as_posix()
 
 
-def _check_writable(folder: Path) -> None:
-    """Raise an error for an invalid name, and for a folder that cannot be written to."""
+def check_folder_writable(folder: Path, setting: str) -> None:
+    """Raise an error for an invalid name, and for a folder that cannot be written to.
+
+    Args:
+        folder: the folder; it need not exist.
+        setting: the setting that names it.
+
+    Raises:
+        SetupError: the message names the setting and the folder that cannot be written to.
+    """
     shown = one_line(str(folder), 200)
     place: Path | None = None
     try:
@@ -92,9 +99,10 @@ def _check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         where = "" if place is None or place == folder.absolute() else f"{place}: "
-        raise SetupError(f"output_dir {shown} cannot be written: {where}{error.strerror}; {WAY_OUT}") from error
+        message = f"{setting} {shown} cannot be written: {where}{error.strerror}; name another --{setting}"
+        raise SetupError(message) from error
     except ValueError as error:  # a null character, or half of a pair of surrogates
-        raise SetupError(f"output_dir {shown} is not a valid folder name; {WAY_OUT}") from error
+        raise SetupError(f"{setting} {shown} is not a valid folder name; name another --{setting}") from error
 
 
 def _check_no_other_model(folder: Path) -> None:

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from accelerate.utils import gather_object  # type: ignore[import-untyped]
-from safetensors import SafetensorError
 
 from preftemplates.data.writing import open_writer, write_text
 from preftemplates_train.console import escape_text, replace_non_finite
-from preftemplates_train.errors import make_write_error
 from preftemplates_train.evaluation.metrics import measure_shortcuts
 from preftemplates_train.evaluation.sample_figures import SampleRewards, measure_samples
 from preftemplates_train.evaluation.scorer import Scorer
@@ -33,7 +31,8 @@ from preftemplates_train.reports.html import write_report
 from preftemplates_train.reports.model_card import write_model_card
 from preftemplates_train.reports.sentences import describe_result, explain_untrained, select_main_settings
 from preftemplates_train.settings.objectives import OBJECTIVES, SOURCE_FIGURES
-from preftemplates_train.training.head_fitting import FEATURE_FOLDER
+from preftemplates_train.training.feature_folder import remove_features
+from preftemplates_train.training.write_errors import explain_write_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,37 +66,53 @@ def write_outputs(
     """
     folder = Path(str(config.output_dir))
     staging = folder / STAGING
-    parameters = sum(parameter.numel() for parameter in run.model.parameters())
-    is_main = trainer.is_world_process_zero()
     try:
-        if is_main:
-            shutil.rmtree(staging, ignore_errors=True)
-            staging.mkdir(parents=True)
-            model = trainer.accelerator.unwrap_model(trainer.model)
-            if config.save_adapter:
-                save_adapter(staging / ADAPTER_FOLDER, model, run.tokenizer, run.record)
-            save_model(staging, merge_adapters(model), run.tokenizer, run.record)
-        trainer.accelerator.wait_for_everyone()
-        objective, encoded = OBJECTIVES[config.objective], run.encoded
-        held_out, clean = (
-            SampleRewards.collect(rewards, samples, objective, encoded.scale)
-            for rewards, samples in _score_saved_model(staging, trainer, encoded.held_out, encoded.clean)
-        )
-        compared = simpler.measure(objective, held_out)
-        metrics = {**_measure_run(run, objective, held_out, clean), **compared, "parameters": parameters}
-        if is_main:
-            summary = _write_results(staging, run, trainer, config, metrics, held_out)
-            publish_outputs(staging, folder)
-            shutil.rmtree(folder / FEATURE_FOLDER, ignore_errors=True)
-            console.print(escape_text("\n" + "\n".join(summary)))
-            adapter = f"{ADAPTER_FOLDER}, " if config.save_adapter else ""
-            message = f"\nwrote {folder}: the model, {adapter}report.html, metrics.json, scores.jsonl"
-            console.print(escape_text(message), soft_wrap=True)
-    except (OSError, SafetensorError) as error:
+        with explain_write_errors(folder, config):
+            metrics, summary = _write_staged(staging, run, trainer, simpler, config)
+    except BaseException:  # on a full disk, a partial model would take up space
         shutil.rmtree(staging, ignore_errors=True)
-        raise make_write_error(folder, error) from error
+        raise
+    if trainer.is_world_process_zero():
+        console.print(escape_text("\n" + "\n".join(summary)))
+        adapter = f"{ADAPTER_FOLDER}, " if config.save_adapter else ""
+        message = f"\nwrote {folder}: the model, {adapter}report.html, metrics.json, scores.jsonl"
+        console.print(escape_text(message), soft_wrap=True)
     trainer.accelerator.wait_for_everyone()
     return metrics
+
+
+def _write_staged(
+    staging: Path, run: PreparedRun, trainer: RewardTrainer, simpler: SimplerModels, config: RewardConfig
+) -> tuple[dict[str, Any], list[str]]:
+    """Write all outputs to the staging folder, and move them to their places.
+
+    Returns:
+        The metrics and the summary; the summary is empty in processes that do not write.
+    """
+    folder = staging.parent
+    parameters = sum(parameter.numel() for parameter in run.model.parameters())
+    is_main = trainer.is_world_process_zero()
+    if is_main:
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if config.save_adapter:
+            save_adapter(staging / ADAPTER_FOLDER, model, run.tokenizer, run.record)
+        save_model(staging, merge_adapters(model), run.tokenizer, run.record)
+    trainer.accelerator.wait_for_everyone()
+    objective, encoded = OBJECTIVES[config.objective], run.encoded
+    held_out, clean = (
+        SampleRewards.collect(rewards, samples, objective, encoded.scale)
+        for rewards, samples in _score_saved_model(staging, trainer, encoded.held_out, encoded.clean)
+    )
+    compared = simpler.measure(objective, held_out)
+    metrics = {**_measure_run(run, objective, held_out, clean), **compared, "parameters": parameters}
+    summary: list[str] = []
+    if is_main:
+        summary = _write_results(staging, run, trainer, config, metrics, held_out)
+        publish_outputs(staging, folder)
+        remove_features(config)
+    return metrics, summary
 
 
 def _write_results(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from preftemplates_train.data.dataset import encode_data, read_data
+from preftemplates_train.data.label_checks import check_both_labels
 from preftemplates_train.data.score_scale import UNSCALED
 from preftemplates_train.data.tokenizer import (
     NO_ADDED_TEXT,
@@ -28,6 +29,8 @@ from preftemplates_train.model.loading import (
     load_model_config,
 )
 from preftemplates_train.model.tiny import make_tiny_model, train_tiny_tokenizer
+from preftemplates_train.model.weight_hashes import hash_base_weights
+from preftemplates_train.settings.objectives import OBJECTIVES
 from preftemplates_train.training.resume import select_compared_settings
 
 if TYPE_CHECKING:
@@ -89,16 +92,18 @@ def prepare_run(config: RewardConfig, date: str | None = None) -> PreparedRun:
         tokenizer = prepare_tokenizer(tiny, data.style, config.pad_token)
     pad_id = int(tokenizer.pad_token_id)
     encoded = encode_data(data, tokenizer, max_length=max_length, config=config)
+    check_both_labels(encoded.train, OBJECTIVES[config.objective])
     model, head = (
         load_model(name, model_config, config) if name else (make_tiny_model(tokenizer, max_length, config.seed), None)
     )
+    base_weights = hash_base_weights(model, head.new) if config.use_peft and head is not None else None
     largest_id = max(max(ids) for one in encoded.all_samples for ids in one.ids)
     fit_vocabulary(model, tokenizer, tokens_before, largest_id)
     if config.train == "head":
         check_frozen_model(model, head, config)
     check_padding(model, pad_id)
     check_tokenizer_reload(tokenizer, model.config, [one.sample.texts[0] for one in encoded.train[:100]])
-    record = _make_record(config, data, encoded, tokenizer, added, max_length)
+    record = _make_record(config, data, encoded, tokenizer, added, max_length, base_weights)
     layout, no_branches = choose_layout(model, pad_id, config)
     prepare_for_consumers(model.config, tokenizer, max_length)  # for checkpoints, which transformers saves
     model = add_lora(model, config) if config.use_peft else model
@@ -129,7 +134,7 @@ def choose_layout(model: Any, pad_id: int, config: RewardConfig) -> tuple[BatchL
         return "grouped", f"attn_implementation is {config.attn_implementation}"
     reason = explain_no_branches(model, pad_id)
     if reason is not None and config.layout == "branches":
-        raise SetupError(f"layout branches is not supported by the model: {reason}; use --layout grouped")
+        raise SetupError(f"the model does not support --layout branches: {reason}; use --layout grouped")
     return ("branches", None) if reason is None else ("grouped", reason)
 
 
@@ -140,6 +145,7 @@ def _make_record(
     tokenizer: PreTrainedTokenizerFast,
     added: AddedText,
     max_length: int,
+    base_weights: str | None,
 ) -> CheckpointRecord:
     special = {"bos": tokenizer.bos_token, "eos": tokenizer.eos_token, "pad": tokenizer.pad_token, **added._asdict()}
     return CheckpointRecord(
@@ -160,4 +166,5 @@ def _make_record(
         data=encoded.digest,
         settings=select_compared_settings(config),
         score_scale=None if encoded.scale == UNSCALED else encoded.scale._asdict(),
+        base_weights=base_weights,
     )

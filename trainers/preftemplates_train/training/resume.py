@@ -12,6 +12,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from preftemplates_train.errors import ResumeError
 from preftemplates_train.model.checkpoint import CheckpointRecord
 from preftemplates_train.model.manifest import find_damage
+from preftemplates_train.settings.head_settings import HEAD_SETTINGS
 from preftemplates_train.training.callbacks import count_without_improvement
 from preftemplates_train.training.checkpoints import list_own_checkpoints
 
@@ -34,8 +35,12 @@ COMPARED_FIELDS = ("templates", "style", "special_tokens", "max_length", "length
 
 
 def select_compared_settings(config: RewardConfig) -> dict[str, Any]:
-    """Return the settings that the weights depend on."""
-    return {name: value for name, value in config.to_dict().items() if not name.startswith(NOT_COMPARED)}
+    """Return the settings that the weights depend on; those of training steps have no effect on a fitted head."""
+    return {
+        name: value
+        for name, value in config.to_dict().items()
+        if not name.startswith(NOT_COMPARED) and (getattr(config, "train", "full") != "head" or name in HEAD_SETTINGS)
+    }
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,8 @@ def check_same_run(record: CheckpointRecord, other: CheckpointRecord, folder: Pa
             is_digest = isinstance(values[name], str)
             difference = "" if is_digest else f": {other_values[name]}, but this run has {values[name]}"
             raise ResumeError(f"{folder} was written with different {name.replace('_', ' ')}{difference}")
+    if None not in (record.base_weights, other.base_weights) and record.base_weights != other.base_weights:
+        raise ResumeError(f"{folder} was written with other weights of the base model; restore the base model")
 
 
 def _compare_by_content(record: CheckpointRecord) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from preftemplates_train.training.callbacks import (
     describe_kept_weights,
 )
 from preftemplates_train.training.environment import check_environment
+from preftemplates_train.training.feature_folder import check_feature_folder
 from preftemplates_train.training.head_fitting import describe_fitted_head, fit_run_head
 from preftemplates_train.training.optimization import check_optimization
 from preftemplates_train.training.output_folder import check_output_folder, lock_output_folder
@@ -102,6 +103,7 @@ def train(config: RewardConfig, console: Console) -> TrainingResult:
     is_main, resuming = config.process_index == 0, continues_in_folder(config)
     if is_main:
         check_output_folder(folder, resuming=resuming)
+        check_feature_folder(config)
     check_environment(config)
     check_optimization(config)
     point = find_resume_point(config)

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import EvalPrediction, Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from preftemplates.errors import PrefTemplatesError
 from preftemplates_train.data.branches import PackedRow
 from preftemplates_train.data.collators import BranchCollator
 from preftemplates_train.data.score_scale import ScoreScale
-from preftemplates_train.errors import NonFiniteError, ResumeError, SetupError, make_write_error
+from preftemplates_train.errors import NonFiniteError, ResumeError, SetupError
 from preftemplates_train.evaluation.sample_figures import SampleRewards, measure_samples
 from preftemplates_train.model.attention import enable_branches
 from preftemplates_train.model.losses import centring, compute_objective
@@ -27,6 +25,7 @@ from preftemplates_train.settings.objectives import OBJECTIVES
 from preftemplates_train.settings.validation import check_allowed_values
 from preftemplates_train.training.checkpoints import find_staging_folder, prune_checkpoints, publish_checkpoint
 from preftemplates_train.training.logged_values import compute_logged_values
+from preftemplates_train.training.write_errors import explain_write_errors
 
 if TYPE_CHECKING:
     from preftemplates_train.model.checkpoint import CheckpointRecord
@@ -165,29 +164,31 @@ class RewardTrainer(Trainer):
         checkpoint = folder / f"checkpoint-{self.state.global_step}"
         self._staging = find_staging_folder(checkpoint)
         try:
-            if self.args.should_save:
-                shutil.rmtree(self._staging, ignore_errors=True)
-            self.accelerator.wait_for_everyone()
-            # Trainer removes old checkpoints by itself, but finds none in the staging folder
-            super()._save_checkpoint(model, trial)
-            self.accelerator.wait_for_everyone()
-            best = self.state.best_global_step
-            best_folder = checkpoint.with_name(f"checkpoint-{best}") if best else None
-            if best_folder is not None and (best_folder == checkpoint or best_folder.exists()):
-                self.state.best_model_checkpoint = str(best_folder)
-            elif self.state.best_model_checkpoint is not None:  # the best evaluation was not saved
-                best_folder = checkpoint.with_name(Path(self.state.best_model_checkpoint).name)
-            if self.args.should_save:
-                self._publish(checkpoint, best_folder)
-        except (PrefTemplatesError, torch.OutOfMemoryError):  # the second is a RuntimeError
-            raise
-        except (OSError, SafetensorError, RuntimeError) as error:  # torch.save raises RuntimeError on a full disk
-            raise make_write_error(checkpoint, error) from error
+            with explain_write_errors(checkpoint, self.args, RuntimeError):  # which torch.save raises on a full disk
+                self._write_checkpoint(checkpoint, model, trial)
         finally:
             if self.args.should_save:  # on a full disk, a partial checkpoint would take up space
                 shutil.rmtree(self._staging, ignore_errors=True)
             self._staging = None
         self.accelerator.wait_for_everyone()
+
+    def _write_checkpoint(self, checkpoint: Path, model: nn.Module, trial: Any) -> None:
+        """Write a checkpoint to the staging folder, and publish it."""
+        assert self._staging is not None
+        if self.args.should_save:
+            shutil.rmtree(self._staging, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        # Trainer removes old checkpoints by itself, but finds none in the staging folder
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        best = self.state.best_global_step
+        best_folder = checkpoint.with_name(f"checkpoint-{best}") if best else None
+        if best_folder is not None and (best_folder == checkpoint or best_folder.exists()):
+            self.state.best_model_checkpoint = str(best_folder)
+        elif self.state.best_model_checkpoint is not None:  # the best evaluation was not saved
+            best_folder = checkpoint.with_name(Path(self.state.best_model_checkpoint).name)
+        if self.args.should_save:
+            self._publish(checkpoint, best_folder)
 
     def _publish(self, checkpoint: Path, best: Path | None) -> None:
         """Move a checkpoint to its place, and remove old ones other than the best."""
