@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from preftemplates.cli.app import app
-from preftemplates.cli.terminal import escape_unsafe, print_error
+from preftemplates.cli.terminal import print_error
+from preftemplates.cli.usage_errors import describe_usage_error
 from preftemplates.errors import PrefTemplatesError
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ def main() -> None:
         print_error(f"error: {error}")
         sys.exit(2)
     except _USAGE_ERROR as error:
-        error.message = escape_unsafe(error.message)  # it quotes what was typed, such as the name of a file
-        from typer.rich_utils import rich_format_error  # it imports rich's Markdown, which takes a tenth of a second
-
-        rich_format_error(error)
+        if type(error).__name__ == "NoArgsIsHelpError":  # the command alone prints its help
+            error.show()
+        else:
+            print_error(f"error: {describe_usage_error(error)}")
         sys.exit(error.exit_code)
     except typer.Abort:
         print_error("stopped")

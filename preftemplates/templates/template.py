@@ -222,7 +222,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
     def _require_consumer(self, feature: str) -> TextConsumer:
         dialect = self._require_parts(feature).dialect
         if dialect.table.consumer is None:
-            raise DefinitionError(f"the dialect {dialect.name} has no text that a framework tokenizes itself")
+            raise DefinitionError(f"no framework adds BOS or EOS to the dialect {dialect.name}; omit the tokenizer")
         return dialect.table.consumer
 
     def adapted(self, **changed: Any) -> Template:

@@ -289,8 +289,8 @@ def test_the_engine_of_the_tokenizer_itself_has_the_same_ids(tmp_path, rows, fol
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        (("--loss", "all"), "'all' is not one of 'response', 'conversation', 'last'"),
-        (("--too-long", "cut"), "'cut' is not one of 'drop', 'cut_prompt', 'truncate'"),
+        (("--loss", "all"), "expected one of response, conversation, last; got 'all'"),
+        (("--too-long", "cut"), "--too-long: there is no 'cut'. Did you mean"),
         (("--max-length", "0"), "greater than or equal to 1"),
     ],
 )

@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import shutil
+from collections import Counter
 
 import pyarrow.parquet
 import pytest
@@ -53,7 +54,11 @@ def test_rows_that_cannot_be_scored_come_out_with_the_reason(folder, tmp_path, e
     rows = [bad for bad, _ in BAD] + [ROWS[1]]
     source, out = write(tmp_path / "rows.jsonl", rows), tmp_path / f"out{ending}"
     code, _, said = command("score", source, "--model", folder, *PKU, "--out", out)
-    assert (code, said) == (0, f"{len(rows)} rows = 1 scored + {len(BAD)} unscored; wrote {out}\n")
+    total, *reasons = said.splitlines()
+    assert (code, total) == (0, f"{len(rows)} rows = 1 scored + {len(BAD)} unscored; wrote {out}")
+    assert [tuple(line.split()[:2]) for line in reasons] == [
+        (why, str(count)) for why, count in Counter(why for _, why in BAD).items()
+    ]
     if ending == ".csv":
         head, *body = out.read_text().splitlines()
         assert head.endswith(",chosen_reward,rejected_reward,unscored")
@@ -72,7 +77,11 @@ def test_rows_that_cannot_be_scored_come_out_with_the_reason(folder, tmp_path, e
 def test_a_file_without_a_row_that_can_be_scored_is_exit_code_3(folder, tmp_path):
     source, out = write(tmp_path / "rows.jsonl", [{}, {}]), tmp_path / "out.jsonl"
     code, _, said = command("score", source, "--model", folder, *PKU, "--out", out)
-    assert (code, said) == (3, f"2 rows = 0 scored + 2 unscored; wrote {out}\n")
+    assert code == 3
+    assert said.splitlines() == [
+        f"2 rows = 0 scored + 2 unscored; wrote {out}",
+        "  missing_field  2 rows. A column is absent or null.",
+    ]
     assert [row["unscored"] for row in lines(out)] == ["missing_field"] * 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from pathlib import Path
@@ -84,7 +85,7 @@ def score_file(options: ScoreOptions) -> int:
     open_input = make_opener(source, row_template, options.choice)
     names = REWARD_COLUMNS[format]
     columns, schema = _find_columns(open_input(), names, out)
-    console, rows, unscored = SafeConsole(stderr=True), 0, 0
+    console, rows, reasons = SafeConsole(stderr=True), 0, Counter[str]()
     with open_writer(out, schema) as writer:
         partial = PartialOutput(out, _describe_job(scorer, row_template, options), resume=options.resume)
         done = partial.truncate(ROWS_PER_WINDOW)
@@ -107,13 +108,25 @@ def score_file(options: ScoreOptions) -> int:
             raise
         for row, (rewards, reason) in zip(open_input(), partial, strict=True):
             writer.write({**columns, **_add_rewards(row, rewards, reason, names)})
-            rows, unscored = rows + 1, unscored + (reason is not None)
+            rows += 1
+            reasons.update([] if reason is None else [reason])
     partial.remove()
+    unscored = reasons.total()
     message = f"{rows:,} rows = {rows - unscored:,} scored + {unscored:,} unscored; wrote {out}"
-    console.print(escape_text(message), soft_wrap=True)
+    for line in (message, *_describe_unscored(reasons)):
+        console.print(escape_text(line), soft_wrap=True)
     if options.json:
-        print_json({"rows": rows, "scored": rows - unscored, "unscored": unscored, "out": str(out)}, indent=1)
+        counts = {"rows": rows, "scored": rows - unscored, "unscored": unscored, "reasons": dict(reasons)}
+        print_json({**counts, "out": str(out)}, indent=1)
     return 3 if unscored == rows else 0
+
+
+def _describe_unscored(reasons: Mapping[str, int]) -> Iterator[str]:
+    """Yield a line for each reason why rows have no rewards, with its number of rows."""
+    codes = {str(code): code.meaning for code in Code} | {"unencodable": "The tokenizer cannot encode a text."}
+    codes[str(Code.SEVERAL_SAMPLES)] += " Name another dataset type with --format, such as ranked."
+    for reason, count in reasons.items():
+        yield f"  {reason}  {count:,} {'row' if count == 1 else 'rows'}. {codes.get(reason, '')}".rstrip()
 
 
 def _describe_job(scorer: Scorer, template: Template, options: ScoreOptions) -> dict[str, str]:
