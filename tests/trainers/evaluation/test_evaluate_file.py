@@ -240,4 +240,7 @@ def test_the_figures_and_the_counts_are_printed_as_json(folder, tmp_path):
     assert json.loads(printed) == json.loads(out.read_text())
     scored = tmp_path / "scored.jsonl"
     code, printed, _ = command("score", source, "--model", folder, *PKU, "--out", scored, "--json")
-    assert (code, json.loads(printed)) == (0, {"rows": 30, "scored": 30, "unscored": 0, "reasons": {}, "out": str(scored)})
+    assert (code, json.loads(printed)) == (
+        0,
+        {"rows": 30, "scored": 30, "unscored": 0, "reasons": {}, "out": str(scored)},
+    )

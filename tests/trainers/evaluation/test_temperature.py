@@ -74,8 +74,14 @@ def test_the_temperature_scales_with_the_rewards(margins, weights, factor):
 @pytest.mark.parametrize(
     ("margins", "reason"),
     [
-        ([1.0, 2.0], "the model gets no pair wrong, so the lower the temperature, the lower the loss"),
-        ([1.0, 0.0], "the model gets no pair wrong, so the lower the temperature, the lower the loss"),
+        (
+            [1.0, 2.0],
+            "the model gets no pair wrong, so the lower the temperature, the lower the loss; use more rows",
+        ),
+        (
+            [1.0, 0.0],
+            "the model gets no pair wrong, so the lower the temperature, the lower the loss; use more rows",
+        ),
         ([1.0, -1.0], "the mean margin is not above 0, so no temperature beats chance"),
         ([0.1, -0.1, 0.7, -0.7], "the mean margin is not above 0, so no temperature beats chance"),
         ([-1.0, -2.0], "the mean margin is not above 0, so no temperature beats chance"),

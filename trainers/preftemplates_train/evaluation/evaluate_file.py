@@ -191,7 +191,7 @@ def _record_temperature(options: EvaluateOptions, figures: Mapping[str, Any], co
     temperature, folder = figures["temperature"], options.model
     if temperature is None:
         reason = figures["temperature_reason"]
-        raise SetupError(f"{options.source}: no temperature is written to {folder}: {reason}; evaluate on more rows")
+        raise SetupError(f"{options.source}: no temperature is written to {folder}: {reason}")
     write_temperature(folder, temperature)
     message = f"\nwrote temperature {temperature:.6g} to {folder / RECORD_FILE}"
     console.print(message, highlight=False, markup=False, soft_wrap=True)

@@ -50,7 +50,8 @@ def fit_temperature(margins: Floats, weights: Floats) -> TemperatureFit:
     if float(weights @ margins) <= NO_SIGNAL * float(weights @ np.abs(margins)):
         return TemperatureFit(reason="the mean margin is not above 0, so no temperature beats chance")
     if not (margins < 0).any():
-        return TemperatureFit(reason="the model gets no pair wrong, so the lower the temperature, the lower the loss")
+        reason = "the model gets no pair wrong, so the lower the temperature, the lower the loss; use more rows"
+        return TemperatureFit(reason=reason)
     scale = float(np.abs(margins).max())
     return TemperatureFit(scale / _find_zero(margins / scale, weights))
 
