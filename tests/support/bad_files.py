@@ -83,7 +83,7 @@ UNREADABLE: dict[str, tuple[str, Callable[[Path], Any] | None, str]] = {
     ),
     "within a file": (f"{ROWS}/x.jsonl", None, "does not exist"),
     "nowhere": ("row.jsonl", None, "row.jsonl does not exist. Did you mean 'rows.jsonl'?"),
-    "an empty folder": ("data", _make_folder("data"), "data cannot be loaded as a dataset: EmptyDatasetError"),
+    "an empty folder": ("data", _make_folder("data"), "data has no files of rows, expected .jsonl"),
     "half a saved dataset": (
         "data",
         _make_folder("data", dataset_info_json="{", state_json="{"),
@@ -167,7 +167,7 @@ BAD_FILES = [
     BadInput(
         "score: the lines of another job",
         (*SCORE, "--resume"),
-        "was started with another model and another template",
+        "scored.jsonl.part would be replaced, but `score` did not write it; rename or remove it",
         prepare=write("scored.jsonl.part", '{"a": 1}\n'),
     ),
     BadInput("score: another style", (*SCORE, "--style", "zephyr"), "was trained with style chatml, not with style"),

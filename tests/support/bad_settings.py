@@ -188,7 +188,7 @@ WITHOUT_EFFECT = r"""
 
 NAMES = r"""
 --torch_dtype bfloat16  => --torch_dtype is not supported: it is called --dtype here, as in TRL
---torch_dtpe float32  => there is no option --torch_dtpe, and --torch_dtype is not supported: it is called --dtype here
+--torch_dtpe float32  => there is no option --torch_dtpe. Did you mean --dtype?
 --trust_remote_code  => --trust_remote_code is not supported: code in a checkpoint is never run
 --load_in_4bit  => --load_in_4bit is not supported: weights are not quantised; to save memory, use --use_peft with --dtype bfloat16
 --quantization_config x  => --quantization_config is not supported: weights are not quantised

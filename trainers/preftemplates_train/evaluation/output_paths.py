@@ -43,10 +43,11 @@ def check_output(out: Path, options: ScoringOptions, *others: Path) -> None:
     source = Path(options.source)
     if _is_same(out, source):
         raise FileError(f"{out} is the input; {FIX}")
-    if source.is_dir() and out.exists() and out.resolve().is_relative_to(source.resolve()):
+    # not Path.is_dir(), which raises an error for a name that is too long
+    if os.path.isdir(source) and os.path.exists(out) and out.resolve().is_relative_to(source.resolve()):
         raise FileError(f"{out} is a file of the input, the dataset in {source}; {FIX}")
     for option, name in (("--template", options.template), ("--style", options.style)):
-        if any(_is_same(out, path) for path in _list_spellings(name) if path.is_file()):
+        if any(_is_same(out, path) for path in _list_spellings(name) if os.path.isfile(path)):
             raise FileError(f"{out} is the file of {option}; {FIX}")
     for folder in _list_read_folders(options, others):
         if any(_is_same(out, path) for path in _list_read_files(folder, out)):
@@ -70,15 +71,15 @@ def _list_read_folders(options: ScoringOptions, others: tuple[Path, ...]) -> Ite
                 base = Path(read_adapter_base(folder)[0])
             except SetupError:  # raised again when the adapter is loaded
                 continue
-            if base.is_dir():
+            if os.path.isdir(base):
                 yield base
-    yield from (path for path in _list_spellings(options.style) if path.is_dir())
+    yield from (path for path in _list_spellings(options.style) if os.path.isdir(path))
 
 
 def _list_read_files(folder: Path, out: Path) -> Iterator[Path]:
     """Yield the files in a folder that are read or are listed by its manifests, and the output if it would be read."""
     yield from (folder / name for file in (MANIFEST_FILE, PENDING_FILE) for name in read_manifest(folder, file))
-    if folder.is_dir():
+    if os.path.isdir(folder):
         yield from (path for path in folder.rglob("*") if _is_read(path.name))
     if _is_read(out.name):
         yield folder / out.name
