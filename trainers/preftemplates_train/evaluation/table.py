@@ -71,7 +71,7 @@ def _make_main_rows(figures: Mapping[str, Any]) -> TableRows:
     rows: TableRows = [
         ("accuracy", f"{figures['accuracy']:.1%}", Text(_format_interval(figures), "dim")),
         _make_controlled_row(figures),
-        ("log loss", f"{figures['loss']:.4f}", Text("chance gives 0.6931", "dim")),
+        ("log loss", _format_loss(figures["loss"]), Text("chance gives 0.6931", "dim")),
         (
             "calibration error",
             f"{figures['calibration_error']:.1%}",
@@ -107,7 +107,16 @@ def _make_temperature_rows(figures: Mapping[str, Any]) -> TableRows:
 
 
 def _describe_calibration(loss: float, error: float) -> Text:
-    return Text(f"with it: log loss {loss:.4f}, error {error:.1%}", "dim")
+    return Text(f"with it: log loss {_format_loss(loss)}, error {error:.1%}", "dim")
+
+
+def _format_loss(loss: float) -> str:
+    """Return a loss to four decimals; rewards of a damaged model may give one of any size.
+
+    >>> _format_loss(0.69314), _format_loss(3.2e37)
+    ('0.6931', '3.2e+37')
+    """
+    return f"{loss:.4f}" if loss < 10_000 else f"{loss:.4g}"
 
 
 def _format_interval(figures: Mapping[str, Any]) -> str:
@@ -152,7 +161,7 @@ def _make_group_rows(group: Mapping[str, Mapping[str, Any]], *, is_controlled: b
             interval = f"{figures['accuracy_low']:.1%} to {figures['accuracy_high']:.1%}"
             cells = (f"{figures['samples']:,}", f"{figures['accuracy']:.1%}", Text(interval, "dim"))
             controlled = (_format_controlled_or_reason(figures),) if is_controlled else ()
-            rows.append((name, *cells, f"{figures['loss']:.4f}", *controlled))
+            rows.append((name, *cells, _format_loss(figures["loss"]), *controlled))
     if len(group) > len(largest):
         rows.append((f"… and {len(group) - len(largest):,} more",))
     return rows
