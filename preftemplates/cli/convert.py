@@ -199,6 +199,8 @@ def check_paths(source: str, out: Path, report: Path | None, config: Path | None
     for path, role in ((out, "the output"), (report, "the report"), (config, "the configuration")):
         if path is None:
             continue
+        if os.path.isdir(source) and path.resolve().is_relative_to(Path(source).resolve()):
+            raise FileError(f"{path} is in the input folder {source}; write {role} to another folder")
         if path.resolve() in roles:
             raise FileError(f"{path} is {roles[path.resolve()]}; {role} needs another name")
         if not os.path.isdir(path.absolute().parent):

@@ -49,7 +49,7 @@ def command(
     records = [*islice(opened, rows)]
     first_rows = [record.cells for record in records]
     if isinstance(first_rows[0], RowError) and all(isinstance(row, RowError) for row in first_rows):
-        raise first_rows[0].located(row=records[0].row, line=records[0].line, file=source)
+        raise first_rows[0].located(row=records[0].row, line=records[0].line, file=opened.name)
     names, problems = TEMPLATES.load_names()
     print_problems(problems)
     candidates = detect_templates(first_rows, names, are_texts=opened.are_texts)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -30,7 +31,7 @@ from preftemplates.core.provenance import pieces_of, plain_data
 from preftemplates.core.samples import Format, Sample
 from preftemplates.core.spans import Rendered
 from preftemplates.data.reading import open_rows
-from preftemplates.data.skips import find_skip_reason
+from preftemplates.data.skips import find_skip_reasons
 from preftemplates.data.unread import UnreadCounts
 from preftemplates.errors import Code, FileError, RowError, StyleError, make_visible, preview
 from preftemplates.templates.library import TEMPLATES, get_template
@@ -122,9 +123,9 @@ def _print_as_json(template: Template, cells: Mapping[str, Any], formats: Iterab
     shown: dict[str, Any] = {}
     for format in formats:
         try:
-            shown[format] = {
-                "samples": [_describe_sample(template, one) for one in _format_row(template, cells, format)]
-            }
+            samples = list(_format_row(template, cells, format))
+            reasons = find_skip_reasons(samples, template.ties)
+            shown[format] = {"samples": [*map(partial(_describe_sample, template), samples, reasons)]}
         except (RowError, StyleError) as error:
             shown[format] = {"error": str(error), "code": None if error.code is None else str(error.code)}
     names = {"template": template.name, "style": None, "dialect": None}
@@ -135,11 +136,10 @@ def _print_as_json(template: Template, cells: Mapping[str, Any], formats: Iterab
         raise typer.Exit(2)
 
 
-def _describe_sample(template: Template, formatted: Formatted) -> dict[str, Any]:
-    reason = find_skip_reason(formatted, template.ties) if formatted.result else None
+def _describe_sample(template: Template, formatted: Formatted, reason: Code | None) -> dict[str, Any]:
     described: dict[str, Any] = {
         "result": plain_data(formatted.result),
-        "skipped": None if reason is None else str(reason),
+        "skipped": None if reason is None or not formatted.result else str(reason),
     }
     if formatted.messages is not None:
         with suppress(RowError, StyleError):  # a style may not write what the dialect gives as messages
@@ -191,10 +191,11 @@ def _build_parts(
 ) -> list[Any]:
     samples = list(_format_row(template, cells, format))
     body: list[Any] = [] if samples else [Text(_describe_no_sample(template, cells, format), "dim")]
+    reasons = find_skip_reasons(samples, template.ties)
     for number, formatted in enumerate(samples[:_MAX_SAMPLES]):
         if len(samples) > 1:
             body.append(Text(f"sample {number + 1} of {len(samples)}", "bold reverse"))
-        body += _format_result(template, formatted, colours)
+        body += _format_result(template, formatted, reasons[number], colours)
     if len(samples) > _MAX_SAMPLES:
         body.append(Text(f"and {len(samples) - _MAX_SAMPLES} more samples", "dim"))
     if not template.spells(format):
@@ -231,7 +232,9 @@ def _format_row(template: Template, cells: Mapping[str, Any], format: Format) ->
     return (Formatted(sample, None, {}) for sample in template.extract_all(cells, format).samples)
 
 
-def _format_result(template: Template, formatted: Formatted, colours: Mapping[str, str]) -> Iterator[Any]:
+def _format_result(
+    template: Template, formatted: Formatted, reason: Code | None, colours: Mapping[str, str]
+) -> Iterator[Any]:
     """Yield a sample, the labels that have no key of their name, and the keys of the result."""
     if formatted.messages is None:
         yield from (_format_entry(key, Text(make_visible(str(value)))) for key, value in formatted.result.items())
@@ -241,7 +244,7 @@ def _format_result(template: Template, formatted: Formatted, colours: Mapping[st
         if name not in formatted.result:
             yield Text.assemble((name, "bold"), " = ", _format_value(value))
     if formatted.result:
-        yield _format_keys(template, formatted)
+        yield _format_keys(template, formatted, reason)
 
 
 def _format_sample(template: Template, sample: Sample[list[Message]], colours: Mapping[str, str]) -> Iterator[Text]:
@@ -327,13 +330,12 @@ def _get_colour(path: object, colours: Mapping[str, str], default: str) -> str:
     return default if column is None else colours.get(column, default)
 
 
-def _format_keys(template: Template, formatted: Formatted) -> Group:
+def _format_keys(template: Template, formatted: Formatted, reason: Code | None) -> Group:
     """Return the result's keys, each with the beginning of its value, and why convert would skip it."""
     lines = [
         Text.assemble((f"  {key}", "bold"), " = ", preview(plain_data(value)), no_wrap=True, overflow="ellipsis")
         for key, value in formatted.result.items()
     ]
-    reason = find_skip_reason(formatted, template.ties)
     warnings = [] if reason is None else [Text(f"convert skips it: {reason}. {reason.meaning}", "yellow")]
     return Group(Text(f"in {template.dialect.name}:"), *lines, *warnings)
 

@@ -32,7 +32,7 @@ _FORMS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
      _describe_choice),
     (r"No such option: (?P<option>\S+)(?: \(Possible options: (?P<near>.*)\))?", _describe_option),
     (r"No such option: (?P<option>\S+) Did you mean (?P<near>.*)\?", _describe_option),
-    (r"No such command (?P<rest>.*)", lambda match: f"there is no command {match['rest']}"),
+    (r"No such command (?P<rest>.*)", lambda match: f"there is no command {match['rest'].replace(', ', ' or ')}"),
     (r"Missing (?P<kind>argument|option) '(?P<name>[^']*)'.*",
      lambda match: f"the {match['kind']} {match['name']} is missing."),
     (r"Invalid value for '(?P<option>[^']*)'.*?: Input should be a valid integer.*",
@@ -63,5 +63,8 @@ def describe_usage_error(error: Any) -> str:
         if match := re.fullmatch(pattern, message.rstrip(".")):
             message = describe(match)
             break
-    command = error.ctx.command_path if error.ctx is not None else "preftemplates"
-    return message if message.endswith("?") else f"{message.rstrip('.')}; {command} --help shows the options"
+    if message.endswith("?"):
+        return message
+    command = "" if error.ctx is None else error.ctx.command_path
+    help_line = f"{command} --help shows the options" if command else "add --help to see the options"
+    return f"{message.rstrip('.')}; {help_line}"

@@ -121,7 +121,7 @@ def load_hub_dataset(
         name: the dataset's name.
         choice: the part to read.
         datasets: the package.
-        find_options: returns options to change in the configuration of the builder.
+        find_options: returns options to change in the configuration of a builder.
 
     Raises:
         FileError: the dataset, the split or the configuration does not exist.
@@ -129,7 +129,7 @@ def load_hub_dataset(
     failure = "is neither a file here nor a dataset on the hub"
     with translate_errors(name, choice, failure), _quiet(datasets):
         builder = datasets.load_dataset_builder(name, **choice.options)
-        for option, value in find_options(builder.config).items():
+        for option, value in find_options(builder).items():
             setattr(builder.config, option, value)
         return builder.as_streaming_dataset(split=choice.split or DEFAULT_SPLIT)
 

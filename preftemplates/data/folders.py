@@ -51,7 +51,7 @@ def plan_folder(path: Path, choice: DatasetChoice, datasets: Any) -> FolderPlan:
     # in an empty cache, the builder's features are those that the folder declares, not those of an earlier load
     with TemporaryDirectory() as cache, translate_errors(str(path), choice, failure):
         builder = datasets.load_dataset_builder(str(path.resolve()), **choice.options, cache_dir=cache)
-    options = find_csv_options(builder.config)
+    options = find_csv_options(builder)
     if builder.info.features is not None or not _has_default_options(builder.config, datasets):
         return FolderPlan([], options)
     by_split = {str(split): list(map(str, files)) for split, files in (builder.config.data_files or {}).items()}
@@ -83,13 +83,18 @@ def check_one_kind(path: Path) -> None:
         )
 
 
-def find_csv_options(config: Any) -> dict[str, Any]:
+def find_csv_options(builder: Any) -> dict[str, Any]:
     """Return the options for `datasets` with which only an empty CSV value is missing, and `NA` or `None` is a text.
 
     Args:
-        config: the configuration of a builder; it keeps its own values if it has them, or reads no CSV.
+        builder: what reads the files. It keeps its own options if it has them, or reads no CSV, or if columns are
+            declared as numbers: `NA` is no number.
     """
+    config = builder.config
     if getattr(config, "keep_default_na", None) is not True or config.na_values is not None:
+        return {}
+    declared = builder.info.features or {}
+    if any(getattr(feature, "dtype", "") not in ("string", "large_string") for feature in declared.values()):
         return {}
     return {"keep_default_na": False, "na_values": [""]}
 

@@ -171,9 +171,10 @@ def open_rows(
 
 def _open_files(name: str, files: Sequence[Path], parsers: CellParsers) -> RowSource:
     """Open the files of a folder, all CSV or all JSON lines, to be read one after the other."""
-    if len(files) == 1:
-        return open_rows(files[0], cell_parsers=parsers)
-    sequence = _FileSequence(files, parsers)
+    filled = [file for file in files if file.stat().st_size] or files[:1]  # a shard may hold nothing
+    if len(filled) == 1:
+        return open_rows(filled[0], cell_parsers=parsers)
+    sequence = _FileSequence(Path(name), filled, parsers)
     are_texts = all(find_file_kind(file) == ".csv" for file in files)
     return RowSource(name, sequence.read(), sequence.find_fraction, are_texts=are_texts)
 
@@ -181,14 +182,15 @@ def _open_files(name: str, files: Sequence[Path], parsers: CellParsers) -> RowSo
 class _FileSequence:
     """Several files of rows, of which one is open at a time."""
 
-    def __init__(self, files: Sequence[Path], parsers: CellParsers) -> None:
+    def __init__(self, folder: Path, files: Sequence[Path], parsers: CellParsers) -> None:
+        self._folder = folder
         self._files = [(file, file.stat().st_size) for file in files]
         self._parsers = parsers
         self._done = 0
         self._open: tuple[RowSource, int] | None = None
 
     def read(self) -> Iterator[Record]:
-        """Yield the rows of all files, numbered from 0; only errors about lines know their file and line."""
+        """Yield the rows of all files, numbered from 0; the messages of errors about lines name the file and line."""
         row = 0
         for file, size in self._files:
             source = open_rows(file, cell_parsers=self._parsers)
@@ -196,7 +198,9 @@ class _FileSequence:
             for record in source.records:
                 cells = record.cells
                 if isinstance(cells, RowError):
-                    cells = cells.located(file=str(file), line=record.line)
+                    name = file.relative_to(self._folder) if file.is_relative_to(self._folder) else file
+                    place = one_line(str(name)) + (f" line {record.line}" if record.line else "")
+                    cells = RowError(f"{place}: {cells.message}", **cells.facts)
                 yield Record(row, None, cells)  # a line alone would not tell in which file it is
                 row += 1
             self._open, self._done = None, self._done + size

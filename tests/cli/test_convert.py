@@ -178,6 +178,12 @@ def test_no_place_is_written_over_or_twice(tmp_path, rows):
     assert "is the output; the report needs another name" in done.stderr
     run("convert", rows, "-t", "PKUSafeRLHF", "-o", out, "--report", "no/such.json", cwd=tmp_path, code=2)
     assert rows.read_bytes() == before
+
+
+def test_nothing_is_written_into_a_folder_that_is_read(tmp_path, rows):
+    for name in (rows.name, "new.jsonl"):
+        done = run("convert", ".", "-t", "PKUSafeRLHF", "-o", name, cwd=rows.parent, code=2)
+        assert f"{name} is in the input folder .; write the output to another folder" in done.stderr
     assert os.listdir(tmp_path) == ["rows.jsonl"]
 
 

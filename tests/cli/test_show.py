@@ -66,6 +66,15 @@ def test_show_says_which_row_convert_would_skip(tmp_path):
     assert "convert skips it" not in run("show", "PKUSafeRLHF", "-f", "preference", "-d", "text").stdout
 
 
+def test_show_skips_the_samples_that_convert_skips(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"prompt": "q", "chosen": "x", "rejected": "x "}))  # llama3 trims both to the same text
+    options = ("--row", f"{path}:0", "-s", "llama3", "-d", "text", "-f", "unpaired")
+    samples = json.loads(run("show", "TRL", *options, "--json").stdout)["formats"]["unpaired"]["samples"]
+    assert [sample["skipped"] for sample in samples] == ["equal", "equal"]
+    assert run("show", "TRL", *options).stdout.count("convert skips it: equal.") == 2
+
+
 def test_a_row_of_a_file_is_named_by_a_number(rows):
     assert "a row's number" in run("show", "PKUSafeRLHF", "--row", f"{rows}:-1", code=2).stderr
 

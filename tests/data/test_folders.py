@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -76,11 +77,25 @@ def test_rows_of_several_files_are_numbered_on_and_a_bad_row_names_its_file(tmp_
     records = list(source)
     assert [(record.row, record.line) for record in records] == [(number, None) for number in range(5)]
     bad = records.pop(3).cells
-    assert (bad.code, bad.line) == (Code.BAD_JSON, 3)
-    assert str(bad).startswith("b.ndjson line 3: not JSON")
+    assert bad.code is Code.BAD_JSON
+    assert str(bad).startswith("b.ndjson line 3: not JSON")  # in the message, which reports and summaries print
     assert [record.cells for record in records] == [*LINES, {"prompt": "b"}, {"other": 1}]
     assert source.name == str(tmp_path)
     assert math.isclose(source.fraction(), 1.0)
+
+
+def test_a_bad_row_names_its_file_below_the_folder_and_an_empty_file_has_no_rows(tmp_path):
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jsonl").write_text("not JSON\n" if name == "y" else '{"prompt": "b"}\n')
+    (tmp_path / "x" / "none.jsonl").touch()
+    good, bad = (record.cells for record in open_rows(tmp_path))
+    assert good == {"prompt": "b"}
+    assert str(bad).startswith(f"{Path('y/a.jsonl')} line 1: not JSON")
+    (tmp_path / "z").mkdir()
+    (tmp_path / "z" / "a.jsonl").touch()
+    with pytest.raises(FileError, match=r"a\.jsonl is empty"):
+        open_rows(tmp_path / "z")
 
 
 def test_files_with_other_columns_are_rows_of_their_own(tmp_path):

@@ -45,6 +45,7 @@ def test_a_setting_that_a_head_does_not_read_is_refused_wherever_it_is_set(read,
 
 def test_a_setting_with_its_default_is_accepted(read):
     defaults = {"learning_rate": 1e-5, "use_peft": False, "save_steps": 500, "disable_dropout": True}
+    defaults["resume_from_checkpoint"] = "false"
     for config in (read_config([*flags({**HEAD, **defaults})]), read({**HEAD, **defaults})):
         assert config.train == "head"
 

@@ -57,9 +57,9 @@ def check_output(out: Path, options: ScoringOptions, *others: Path) -> None:
 def _list_spellings(name: str | None) -> Iterator[Path]:
     """Yield the path that a name may stand for, and the one before `:NAME`, as in `templates.py:First`."""
     if name is not None:
-        yield Path(name).expanduser()
+        yield Path(os.path.expanduser(name))  # unlike Path.expanduser(), it keeps a user who does not exist
         if ":" in name:
-            yield Path(name.rpartition(":")[0]).expanduser()
+            yield Path(os.path.expanduser(name.rpartition(":")[0]))
 
 
 def _list_read_folders(options: ScoringOptions, others: tuple[Path, ...]) -> Iterator[Path]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from preftemplates_train.model.loading import HEAD_NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -38,11 +40,10 @@ def hash_base_weights(model: PreTrainedModel, missing: Collection[str] = ()) -> 
     Returns:
         None if this process does not hold the weights, as with weights that DeepSpeed has divided.
     """
-    prefix = f"{model.base_model_prefix}."
     weights = [
         (name, values)
         for name, values in model.state_dict().items()
-        if name.startswith(prefix) and name not in missing
+        if name not in missing and not name.startswith(HEAD_NAMES)
     ]
     is_divided = any(hasattr(parameter, "ds_id") for parameter in model.parameters())
     return None if is_divided or any(values.is_meta for _, values in weights) else hash_weights(weights)

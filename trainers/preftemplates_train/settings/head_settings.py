@@ -39,6 +39,6 @@ def find_head_faults(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -
 
 def _is_default(value: Any, default: Any) -> bool:
     """Return whether a value is a setting's default; a list or mapping without a value is also none."""
-    if value is False:
+    if value is False or value == "false":  # such as of `--resume_from_checkpoint`, which also takes a path
         return default is not True
     return value in (None, "", [], {}) or value == default
