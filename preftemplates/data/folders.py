@@ -88,7 +88,7 @@ def find_csv_options(builder: Any) -> dict[str, Any]:
 
     Args:
         builder: what reads the files. It keeps its own options if it has them, or reads no CSV, or if columns are
-            declared as numbers: `NA` is no number.
+            declared as numbers, of which `NA` is none.
     """
     config = builder.config
     if getattr(config, "keep_default_na", None) is not True or config.na_values is not None:
