@@ -28,6 +28,13 @@ _NAMED_SPLIT = re.compile(r"\w+(?:[.-]\w+)*")
 """The name of a split, as opposed to a part of one, such as `train[:100]`."""
 
 
+_MISSING_WORDS = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+]  # fmt: skip
+"""The values that pandas takes for missing ones by default, as its documentation of `read_csv` lists them."""
+
+
 class FolderPlan(NamedTuple):
     """How the rows of a folder are read.
 
@@ -87,16 +94,15 @@ def find_csv_options(builder: Any) -> dict[str, Any]:
     """Return the options for `datasets` with which only an empty CSV value is missing, and `NA` or `None` is a text.
 
     Args:
-        builder: what reads the files. It keeps its own options if it has them, or reads no CSV, or if columns are
-            declared as numbers, of which `NA` is none.
+        builder: what reads the files. It keeps its own options if it has them, or reads no CSV. In a column that it
+            declares as another type than text, such as a number, pandas' words for a missing value are missing too.
     """
     config = builder.config
     if getattr(config, "keep_default_na", None) is not True or config.na_values is not None:
         return {}
-    declared = builder.info.features or {}
-    if any(getattr(feature, "dtype", "") not in ("string", "large_string") for feature in declared.values()):
-        return {}
-    return {"keep_default_na": False, "na_values": [""]}
+    kinds = {name: getattr(feature, "dtype", "") for name, feature in (builder.info.features or {}).items()}
+    by_column = {name: [""] if kind in ("string", "large_string") else _MISSING_WORDS for name, kind in kinds.items()}
+    return {"keep_default_na": False, "na_values": by_column or [""]}
 
 
 def _has_default_options(config: Any, datasets: Any) -> bool:

@@ -144,12 +144,16 @@ def test_values_with_other_separators_are_missing_only_if_they_are_empty(tmp_pat
 
 
 def test_in_a_column_that_is_declared_as_numbers_a_word_for_a_missing_value_is_none(tmp_path):
-    (tmp_path / "rows.csv").write_text("score,prompt\nNA,a\n1.5,b\n")
+    (tmp_path / "rows.csv").write_text("score,prompt\nNA,NA\n1.5,None\n,\n")
     features = "".join(
         f"  - name: {name}\n    dtype: {kind}\n" for name, kind in (("score", "float64"), ("prompt", "string"))
     )
     (tmp_path / "README.md").write_text(f"---\ndataset_info:\n  features:\n{features}---\n")
-    assert cells(open_rows(tmp_path)) == [{"score": None, "prompt": "a"}, {"score": 1.5, "prompt": "b"}]
+    expected = [
+        {"score": None, "prompt": "NA"}, {"score": 1.5, "prompt": "None"}, {"score": None, "prompt": None},
+    ]  # fmt: skip
+    assert cells(open_rows(tmp_path)) == expected
+    assert list(load_hub_dataset(str(tmp_path), DatasetChoice(), datasets, find_csv_options)) == expected
 
 
 def test_an_error_that_is_raised_is_not_printed_too(tmp_path, capfd):

@@ -12,7 +12,6 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from preftemplates.cli.terminal import SafeConsole, print_json
 from preftemplates.errors import find_nearest, preview
-from preftemplates_train.console import replace_non_finite
 from preftemplates_train.errors import SetupError
 from preftemplates_train.evaluation.options import read_evaluate_options, read_score_options
 from preftemplates_train.settings.command_line import PROGRAM, read_config
@@ -78,7 +77,7 @@ def _train(arguments: Sequence[str]) -> int:
     result = train(config, console)
     if result.stopped_at is None:
         if config.json and config.process_index == 0:
-            print_json(replace_non_finite(result.metrics), indent=1)
+            print_json(result.metrics, indent=1)
         return 0
     if config.process_index == 0:
         console.print(

@@ -175,7 +175,7 @@ def _write_figures(options: EvaluateOptions, figures: Mapping[str, Any], console
     if out is not None:
         write_text(out, json.dumps(replace_non_finite(figures), indent=1, ensure_ascii=False) + "\n")
     if options.json:
-        print_json(replace_non_finite(figures), indent=1)
+        print_json(figures, indent=1)
     else:
         print_evaluation(figures, console)
     if out is not None:
